@@ -1,0 +1,228 @@
+/**
+ * `check`: inputs → patches → findings → report → exit code. One message at a time: a mailbox of any size takes the
+ * memory of its largest message.
+ *
+ * @module
+ */
+
+import type { Prefilter } from "../rules/engine/prefilter.ts";
+import type { Rule } from "../rules/engine/rule.ts";
+import type { Confidence, Patch, Report, Severity } from "../rules/engine/types.ts";
+import type { Version } from "../rules/kernel/types.ts";
+import meta from "../deno.json" with { type: "json" };
+import { linterFor, patchFrom } from "./judge.ts";
+import {
+  type Arguments,
+  COLOR,
+  type CommandModule,
+  isColorWanted,
+  listOf,
+  type Option,
+  UsageError,
+} from "./options.ts";
+import { type Progress, progressOn } from "./progress.ts";
+import { type Format, formats, type Renderer, renderer, type Summary } from "./render/mod.ts";
+import { printable } from "./render/printable.ts";
+import type { Input } from "./source/files.ts";
+import type { Terminal } from "./terminal.ts";
+
+const OPTIONS: readonly Option[] = [
+  { name: "format", value: "FORMAT", help: formats.join(", "), choices: formats, default: "text" },
+  {
+    name: "fail-on",
+    value: "SEVERITY",
+    help: "exit 1 for findings from here on: error, warning, note, never",
+    choices: ["error", "warning", "note", "never"],
+    default: "warning",
+  },
+  {
+    name: "min-confidence",
+    value: "LEVEL",
+    help: "report from here on: high, medium, low",
+    choices: ["high", "medium", "low"],
+    default: "medium",
+  },
+  { name: "rules", value: "A,B", help: "only these rules" },
+  { name: "disable", value: "A,B", help: "all but these rules" },
+  { name: "kernel", value: "X.Y", help: "the kernel that the patch is for (default: the newest)" },
+  COLOR,
+  { name: "quiet", short: "q", value: null, help: "findings only: no defects, no summary, no progress" },
+];
+
+/** `p2plint check` */
+export const checkCommand: CommandModule = {
+  command: {
+    name: "check",
+    operands: "PATH…",
+    summary: "report the mistakes that patches introduce",
+    notes: [
+      "PATH is a patch, a diff, a mail, an mbox, a C file, a maildir or another folder of these, or - for",
+      "standard input; what it is is told from its content.",
+      "exit code: 0 clean, 1 findings, 2 could not run or nothing could be judged",
+    ].join("\n"),
+    options: OPTIONS,
+    example: "p2plint check --format json fixtures/p2p-export.patch",
+  },
+  run: check,
+};
+
+/** Higher counts more. */
+const RANK: Readonly<Record<Severity | "never", number>> = { note: 1, warning: 2, error: 3, never: 4 };
+
+async function check(args: Arguments, terminal: Terminal): Promise<number> {
+  const { values, flags, operands } = args;
+  if (operands.length === 0) throw new UsageError("check needs a path, or - for standard input");
+  const kernel = kernelFrom(values.get("kernel"));
+  const catalogue = await import("../rules/mod.ts");
+  const rules = await chosen(catalogue.rules, listOf(values.get("rules")), listOf(values.get("disable")));
+  const quiet = flags.has("quiet");
+  const format = renderer(values.get("format") as Format);
+  const progress = progressOn(terminal, !quiet);
+  const run = new Run(format, terminal, progress);
+  terminal.out(format.begin({
+    tool: { name: meta.name, version: meta.version },
+    color: isColorWanted(args, terminal),
+    quiet,
+  }));
+  const linter = await linterFor({
+    rules,
+    words: catalogue.words,
+    kernel,
+    minConfidence: values.get("min-confidence") as Confidence,
+  });
+  const { inputs } = await import("./source/files.ts");
+  let prefilter: Prefilter | null = null;
+  for await (const input of inputs(operands)) {
+    progress.step(input.input);
+    if (input.kind === "unreadable") {
+      run.refuse(input.input, input.reason);
+      continue;
+    }
+    // A file that somebody named is read whatever is in it; of a mailbox most messages have nothing for us.
+    if (input.position !== null) {
+      prefilter ??= (await import("../rules/engine/prefilter.ts")).createPrefilter(catalogue.words);
+      if (!prefilter.mayMatter(input.bytes)) {
+        run.passOver();
+        continue;
+      }
+    }
+    const patch = await patchFrom(input.bytes, input.kind, input);
+    run.judge(input, withoutDiff(patch) ?? await linter.lint(patch));
+  }
+  return run.end(values.get("fail-on") as Severity | "never");
+}
+
+/** The report on a message that holds no diff; null when it holds one. */
+function withoutDiff(patch: Patch): Report | null {
+  if (patch.files.length > 0) return null;
+  const reason = patch.mail.subject.index === 0 ? "cover letter: no diff in it" : "no diff in it";
+  return {
+    patch,
+    findings: [],
+    unseen: [{ what: patch.mail.subject.text, reason }],
+    faults: [],
+    judged: 0,
+  };
+}
+
+/** Adds up what was judged while it is printed. */
+class Run {
+  private inputs = 0;
+  private patches = 0;
+  private hunks = 0;
+  private unseen = 0;
+  private defects = 0;
+  private faults = 0;
+  private passedOver = 0;
+  private couldJudge = false;
+  private readonly findings: Record<Severity, number> = { error: 0, warning: 0, note: 0 };
+
+  constructor(
+    private readonly renderer: Renderer,
+    private readonly terminal: Terminal,
+    private readonly progress: Progress,
+  ) {}
+
+  judge({ input, kind }: Input, report: Report): void {
+    this.inputs++;
+    if (report.patch.files.length > 0) this.patches++;
+    if (report.judged > 0 || (report.patch.files.length > 0 && report.unseen.length === 0)) {
+      this.couldJudge = true;
+    }
+    this.hunks += report.judged;
+    this.unseen += report.unseen.length;
+    this.defects += report.patch.defects.length;
+    this.faults += report.faults.length;
+    for (const { severity } of report.findings) this.findings[severity]++;
+    this.print(this.renderer.report({ input, kind, report }));
+    for (const { rule, where, error } of report.faults) {
+      this.complain(`rule ${rule} failed on ${where} of ${input}: ${error.message}`);
+    }
+  }
+
+  refuse(input: string, reason: string): void {
+    this.inputs++;
+    this.unseen++;
+    this.print(this.renderer.refuse({ input, what: input, reason }));
+    this.complain(`${input}: ${reason}`);
+  }
+
+  passOver(): void {
+    this.inputs++;
+    this.passedOver++;
+    this.couldJudge = true;
+  }
+
+  /** Prints the end and gives the exit code. */
+  end(failOn: Severity | "never"): number {
+    const summary: Summary = {
+      inputs: this.inputs,
+      patches: this.patches,
+      judged: this.hunks,
+      findings: this.findings,
+      unseen: this.unseen,
+      defects: this.defects,
+      faults: this.faults,
+      passedOver: this.passedOver,
+      passedOverReason: this.passedOver === 0 ? null : "no name in their code that a rule knows",
+    };
+    this.print(this.renderer.end(summary));
+    const worst = (["error", "warning", "note"] as const).find((severity) => this.findings[severity] > 0);
+    if (worst !== undefined && RANK[worst] >= RANK[failOn]) return 1;
+    return this.faults > 0 || !this.couldJudge ? 2 : 0;
+  }
+
+  private print(text: string): void {
+    if (text === "") return;
+    this.progress.clear();
+    this.terminal.out(text);
+  }
+
+  private complain(text: string): void {
+    this.progress.clear();
+    this.terminal.err(`p2plint: ${printable(text)}\n`);
+  }
+}
+
+/** @throws {UsageError} If the value is no release */
+function kernelFrom(value: string | undefined): Version | null {
+  if (value === undefined) return null;
+  const found = /^v?(\d+)\.(\d+)(?:\.\d+)?$/.exec(value);
+  if (found === null) throw new UsageError(`--kernel is "${value}", not a release such as 6.12`);
+  return [Number(found[1]), Number(found[2])];
+}
+
+/** @throws {UsageError} If a name is no rule's, or no rule is left */
+async function chosen(
+  all: readonly Rule[],
+  only: readonly string[],
+  without: readonly string[],
+): Promise<readonly Rule[]> {
+  if (only.length === 0 && without.length === 0) return all;
+  const { ruleNamed } = await import("./rules_command.ts");
+  const wanted = new Set(await Promise.all(only.map(ruleNamed)));
+  const unwanted = new Set(await Promise.all(without.map(ruleNamed)));
+  const left = all.filter((rule) => (wanted.size === 0 || wanted.has(rule)) && !unwanted.has(rule));
+  if (left.length === 0) throw new UsageError("no rule is left to check");
+  return left;
+}

@@ -1,0 +1,74 @@
+/**
+ * What a report format must offer. A run is one `begin`, a `report` for each input that was judged, one `end`;
+ * each gives text to print. Pure: a renderer prints nothing and reads no clock.
+ *
+ * @module
+ */
+
+import type { Finding, Report, Severity } from "../../rules/engine/types.ts";
+
+/** What is known before the first input. */
+export interface RunStart {
+  readonly tool: { readonly name: string; readonly version: string };
+  /** Whether escapes for colour may be written. */
+  readonly color: boolean;
+  /** Findings only. */
+  readonly quiet: boolean;
+}
+
+/** One message of the input, judged. */
+export interface Judged {
+  /** The path as given on the command line. */
+  readonly input: string;
+  /** How the input was recognised: `patch`, `mail`, `mbox`, `maildir`, `source`, … */
+  readonly kind: string;
+  readonly report: Report;
+}
+
+/** An input, or a message in it, that could not be read at all. */
+export interface Refused {
+  readonly input: string;
+  /** What was not judged: the path, or the position in the mailbox. */
+  readonly what: string;
+  readonly reason: string;
+}
+
+/** What a run came to. */
+export interface Summary {
+  /** Messages and files that were read. */
+  readonly inputs: number;
+  /** Those of them with a diff or with code. */
+  readonly patches: number;
+  /** Hunks that were looked at. */
+  readonly judged: number;
+  readonly findings: Readonly<Record<Severity, number>>;
+  readonly unseen: number;
+  readonly defects: number;
+  /** Rules that threw: our bugs. */
+  readonly faults: number;
+  /** Messages of mailboxes that were not decoded, see {@link passedOverReason}. */
+  readonly passedOver: number;
+  /** Why they were passed over; null when none was. */
+  readonly passedOverReason: string | null;
+}
+
+/** A report format. */
+export interface Renderer {
+  begin(run: RunStart): string;
+  report(judged: Judged): string;
+  refuse(refused: Refused): string;
+  end(summary: Summary): string;
+}
+
+/** Findings in the order of reading: by path, then line, then column. */
+export function inOrder(findings: readonly Finding[]): Finding[] {
+  return findings.toSorted((a, b) =>
+    compare(a.at.path, b.at.path) || a.at.line - b.at.line || a.at.column - b.at.column ||
+    compare(a.rule, b.rule)
+  );
+}
+
+// Code unit order: the same on every machine, whatever its locale.
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,141 @@
+/**
+ * Findings as gcc prints them: `path:line:col: severity: message [rule]`, the line and a caret, the evidence below.
+ * Every piece that a mail had a part in goes through printable(). Pure.
+ *
+ * @module
+ */
+
+import type { Defect, Finding, Mail, Span } from "../../rules/engine/types.ts";
+import { type Paint, paint } from "./color.ts";
+import { printable, printableLines } from "./printable.ts";
+import {
+  inOrder,
+  type Judged,
+  type Refused,
+  type Renderer,
+  type RunStart,
+  type Summary,
+} from "./renderer.ts";
+
+// A minified line would fill the screen with one caret far to the right.
+const MAX_QUOTE = 400;
+// Wide enough for most files, as gcc's gutter is.
+const GUTTER = 5;
+
+/** The text format. Prints as it goes: nothing is kept from one input to the next. */
+export function textRenderer(): Renderer {
+  let brush: Paint = paint(false);
+  let quiet = false;
+  return {
+    begin(run: RunStart) {
+      brush = paint(run.color);
+      quiet = run.quiet;
+      return "";
+    },
+    report({ report }: Judged) {
+      const { mail } = report.patch;
+      const out: string[] = [];
+      const findings = inOrder(report.findings);
+      if (findings.length > 0 && !quiet) out.push(heading(mail, brush));
+      for (const finding of findings) out.push(...findingLines(finding, brush));
+      if (!quiet) {
+        for (const defect of report.patch.defects) out.push(defectLine(mail, defect, brush));
+        // A mailbox is full of covers and replies: that they hold no diff goes without saying.
+        if (mail.position === null || report.patch.files.length > 0) {
+          for (const { what, reason } of report.unseen) {
+            out.push(notJudged(placeOf(mail), what, reason, brush));
+          }
+        }
+      }
+      return out.map((line) => line + "\n").join("");
+    },
+    refuse({ input, what, reason }: Refused) {
+      return quiet ? "" : notJudged(input, what, reason, brush) + "\n";
+    },
+    end(summary) {
+      return quiet ? "" : summaryLines(summary).map((line) => line + "\n").join("");
+    },
+  };
+}
+
+/** Where a message stands: the input, and its position when the input holds several. */
+export function placeOf(mail: Mail): string {
+  return mail.position === null ? mail.input : `${mail.input}#${mail.position}`;
+}
+
+function heading(mail: Mail, brush: Paint): string {
+  const subject = mail.subject.text === "" ? "" : ` ${printable(mail.subject.text)}`;
+  return brush("faint", `${printable(placeOf(mail))}:${subject}`);
+}
+
+function findingLines(finding: Finding, brush: Paint): string[] {
+  const { at, severity, message, rule, because, unless, wanted } = finding;
+  const out = [
+    `${brush("place", where(at))} ${brush(severity, `${severity}:`)} ${printable(message)} [${rule}]`,
+    ...quote(at, brush),
+  ];
+  for (const { at: step, note } of because) {
+    out.push(`${brush("place", where(step))} ${brush("note", "note:")} ${printable(note)}`);
+    // The line right above needs no second look.
+    if (step.line !== at.line || step.path !== at.path || step.side !== at.side) {
+      out.push(...quote(step, brush));
+    }
+  }
+  if (unless !== "") out.push(`  unless: ${printable(unless)}`);
+  if (wanted !== null) {
+    const [first = "", ...rest] = printableLines(wanted.trimEnd());
+    out.push(`  wanted: ${first}`, ...rest.map((line) => `          ${line}`));
+  }
+  return out;
+}
+
+/** `path:line:column:`, with a word for lines that the patch takes away. */
+function where({ path, line, column, side }: Span): string {
+  return `${printable(path)}:${line}:${column}:${side === "old" ? " (removed)" : ""}`;
+}
+
+/** The source line and a caret below the column. Blanks above the caret are the line's own, so tabs line up. */
+function quote({ line, column, text, side }: Span, brush: Paint): string[] {
+  if (text.trim() === "") return [];
+  const shown = printable(text.slice(0, MAX_QUOTE));
+  const sign = side === "old" ? "-" : " ";
+  const code = side === "old" ? brush("removed", shown) : shown;
+  const out = [`${String(line).padStart(GUTTER)} |${sign}${code}`];
+  const lead = printable(text.slice(0, Math.max(0, column - 1)));
+  if (column - 1 < Math.min(text.length, MAX_QUOTE)) {
+    out.push(`${" ".repeat(GUTTER)} | ${lead.replace(/[^\t]/gu, " ")}${brush("caret", "^")}`);
+  }
+  return out;
+}
+
+function defectLine(mail: Mail, { damage, bodyNo, reason }: Defect, brush: Paint): string {
+  const line = bodyNo === null ? "" : ` body line ${bodyNo}:`;
+  return `${printable(placeOf(mail))}: ${brush("note", "damaged:")}${line} ${printable(reason)} [${damage}]`;
+}
+
+function notJudged(place: string, what: string, reason: string, brush: Paint): string {
+  const subject = what === "" || what === place ? "" : ` ${printable(what)}:`;
+  return `${printable(place)}: ${brush("note", "not judged:")}${subject} ${printable(reason)}`;
+}
+
+function summaryLines(summary: Summary): string[] {
+  const { findings, patches, judged, unseen, defects, passedOver, passedOverReason } = summary;
+  const found = (["error", "warning", "note"] as const)
+    .filter((severity) => findings[severity] > 0)
+    .map((severity) => count(findings[severity], severity));
+  const out = [
+    `${found.length === 0 ? "no findings" : found.join(", ")} in ${count(patches, "patch", "patches")} (${
+      count(judged, "hunk")
+    })`,
+  ];
+  if (defects > 0) out[0] += `, ${count(defects, "defect")}`;
+  if (unseen > 0) out[0] += `, ${unseen} not judged`;
+  if (passedOver > 0) {
+    out.push(`${count(passedOver, "message")} passed over: ${passedOverReason ?? "not decoded"}`);
+  }
+  return out;
+}
+
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

@@ -1,0 +1,132 @@
+/**
+ * Bytes to text: content transfer encodings (RFC 2045 6), charsets, and encoded words in headers (RFC 2047).
+ * Pure and total: whatever a stranger sends decodes to something; what had to be guessed is said in the result.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+
+/** Text, and how sure we are of it. */
+export interface Decoded {
+  readonly text: string;
+  /** False: the bytes are not UTF-8 and the declared charset does not fit, so latin1 was assumed. */
+  readonly isSure: boolean;
+}
+
+/** One byte is one character: lets V8's own string search run over bytes, at several GB/s. */
+export function toLatin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}
+
+/** The way back. Not `Buffer.from(text, "latin1")`: that is a slow loop over checked stores in Deno 2.9. */
+export function fromLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
+const BASE64_LINE = /^[A-Za-z0-9+/]*={0,2}[ \t\r]*$/;
+
+/**
+ * Decodes a base64 body given as latin1. Ends at the first line that is not base64: lists append their footer in
+ * clear, and its bytes would spoil the charset of everything above.
+ */
+export function decodeBase64(encoded: string): Uint8Array {
+  const lines = encoded.split("\n");
+  const end = lines.findIndex((line) => !BASE64_LINE.test(line));
+  const body = end < 0 ? encoded : lines.slice(0, end).join("\n");
+  if (!/=[ \t\r\n]*[A-Za-z0-9+/]/.test(body)) return Buffer.from(body, "base64");
+  // Padding in the middle: several encoders' output glued together. Each line stands alone then, as git reads it.
+  return Buffer.concat(body.split("\n").map((line) => Buffer.from(line, "base64")));
+}
+
+/**
+ * Decodes quoted-printable, latin1 in, latin1 out (RFC 2045 6.7). An `=` that encodes nothing stays as it is, and
+ * so do trailing blanks, which matter in a diff: git does the same.
+ */
+export function unquotePrintable(encoded: string): string {
+  if (!encoded.includes("=")) return encoded;
+  return encoded.replace(
+    /=(?:[ \t]*\r?\n|([0-9A-Fa-f]{2}))/g,
+    (_, hex: string | undefined) => hex === undefined ? "" : String.fromCharCode(parseInt(hex, 16)),
+  );
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const latin1 = new TextDecoder("latin1");
+const decoders = new Map<string, TextDecoder | null>();
+
+/** A decoder that throws on what does not fit; null for a charset nobody knows (`y`, `all`, `unknown-8bit`). */
+function decoderFor(charset: string): TextDecoder | null {
+  const label = charset.trim().toLowerCase();
+  const known = decoders.get(label);
+  if (known !== undefined) return known;
+  let decoder: TextDecoder | null;
+  try {
+    decoder = new TextDecoder(label, { fatal: true });
+  } catch {
+    decoder = null; // The answer to an unknown label is a RangeError; that is all there is to learn from it.
+  }
+  // Labels come from strangers: the memory of them is bounded.
+  if (decoders.size < 64) decoders.set(label, decoder);
+  return decoder;
+}
+
+/** The charsets that hide other letters behind escape sequences of plain ASCII bytes (RFC 1468, RFC 1843). */
+const ESCAPED_CHARSET = /^(?:iso-2022-|csiso2022|hz-gb)/i;
+
+function tryDecode(decoder: TextDecoder | null, bytes: Uint8Array): string | null {
+  try {
+    return decoder === null ? null : decoder.decode(bytes);
+  } catch {
+    return null; // A fatal decoder says "does not fit" by throwing.
+  }
+}
+
+/**
+ * Bytes to text. UTF-8 wins when the bytes are valid UTF-8, because senders declare charsets wrongly far more often
+ * than another charset looks like UTF-8 by chance; then the declared charset, then latin1.
+ */
+export function decodeText(bytes: Uint8Array, charset: string | null): Decoded {
+  if (charset !== null && ESCAPED_CHARSET.test(charset)) {
+    const text = tryDecode(decoderFor(charset), bytes);
+    if (text !== null) return { text, isSure: true };
+  }
+  const text = tryDecode(utf8, bytes);
+  if (text !== null) return { text, isSure: true };
+  const declared = charset === null ? null : tryDecode(decoderFor(charset), bytes);
+  if (declared !== null) return { text: declared, isSure: true };
+  return { text: latin1.decode(bytes), isSure: false };
+}
+
+const WORD = /=\?([^?\s*]{1,64})(?:\*[^?\s]*)?\?([bBqQ])\?([^?\r\n]*)\?=/g;
+const WORDS = /=\?[^?\s]{1,64}\?[bBqQ]\?[^?\r\n]*\?=(?:[ \t\r\n]*=\?[^?\s]{1,64}\?[bBqQ]\?[^?\r\n]*\?=)*/g;
+
+/**
+ * Decodes the encoded words of a header value (RFC 2047). Neighbours lose the white space between them (6.2), and
+ * their bytes are joined before they are decoded: some mailers cut a multi-byte character in two.
+ */
+export function decodeWords(value: string): string {
+  if (!value.includes("=?")) return value;
+  return value.replace(WORDS, (run) => {
+    let text = "";
+    let pending: Uint8Array[] = [];
+    let pendingCharset = "";
+    const flush = () => {
+      if (pending.length > 0) text += decodeText(Buffer.concat(pending), pendingCharset).text;
+      pending = [];
+    };
+    for (const [, charset = "", encoding = "", encoded = ""] of run.matchAll(WORD)) {
+      const label = charset.toLowerCase();
+      if (label !== pendingCharset) flush();
+      pendingCharset = label;
+      pending.push(
+        encoding.toLowerCase() === "b"
+          ? Buffer.from(encoded, "base64")
+          : fromLatin1(unquotePrintable(encoded.replaceAll("_", " "))),
+      );
+    }
+    flush();
+    return text;
+  });
+}

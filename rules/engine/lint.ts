@@ -1,0 +1,250 @@
+/**
+ * Patch × rules → report. The only loop over rules: both sides of the patch are judged, and only what the new side
+ * has and the old side has not is a finding. Knows no rule and no kernel API by name. Pure, apart from loading
+ * the grammar once.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { Version } from "../kernel/types.ts";
+import { type At, HOLE, walkStmt } from "./ast.ts";
+import { createUse, type Side, type Use } from "./fact.ts";
+import { type Draft, fillMessage, type Rule } from "./rule.ts";
+import { type FunctionView, readSource, type SourceFile } from "./source.ts";
+import { type CParser, type GrammarBytes, loadC } from "./syntax.ts";
+import type { Confidence, Evidence, Fault, FileDiff, Finding, Patch, Report, Span, Unseen } from "./types.ts";
+
+/** How to lint. */
+export interface LinterOptions {
+  readonly rules: readonly Rule[];
+  /**
+   * Substrings of which a file's hunks must hold one for a rule to have anything to say; files without are not
+   * even parsed.
+   */
+  readonly words: readonly string[];
+  /** Reads the grammar; called once, when the first hunk needs it. */
+  readonly load: () => Promise<GrammarBytes>;
+  /** The kernel that the patches are for; the newest that the tables know unless told. */
+  readonly kernel?: Version | null;
+  /** Findings below it are dropped; `low` unless told. */
+  readonly minConfidence?: Confidence;
+}
+
+/** Lints patches one after another. */
+export interface Linter {
+  /** Never throws for what the patch holds; a rule that throws is a fault in the report. */
+  lint(patch: Patch): Promise<Report>;
+}
+
+const RANK: Readonly<Record<Confidence, number>> = { low: 0, medium: 1, high: 2 };
+const C_FILE = /\.(?:c|h|cc|cpp|hpp|inc)$/;
+
+/** A draft with everything that is needed to compare it with the other side's. */
+interface Judged {
+  readonly rule: Rule;
+  readonly draft: Draft;
+  readonly file: SourceFile;
+  readonly fn: FunctionView | null;
+  readonly subject: string;
+}
+
+/** Makes a linter. */
+export function createLinter(options: LinterOptions): Linter {
+  const kernel = options.kernel ?? null;
+  const rules = options.rules.filter((rule) => appliesTo(rule, kernel));
+  const minRank = RANK[options.minConfidence ?? "low"];
+  let parser: CParser | null = null;
+  const matters = (file: FileDiff) =>
+    file.hunks.some((hunk) =>
+      hunk.lines.some((line) => options.words.some((word) => line.text.includes(word)))
+    );
+
+  return {
+    async lint(patch) {
+      const unseen: Unseen[] = notRead(patch);
+      const faults: Fault[] = [];
+      const code = patch.files.filter((file) => isCode(file) && matters(file));
+      let findings: Finding[] = [];
+      if (code.length > 0) {
+        parser ??= await loadC(await options.load());
+        const sides = {
+          new: readSide(code, "new", parser, kernel),
+          old: readSide(code, "old", parser, kernel),
+        };
+        for (const file of sides.new.files) unseen.push(...notUnderstood(file, options.words));
+        const after = judge(sides.new, rules, faults);
+        if (after.length > 0) {
+          findings = introduced(after, judge(sides.old, rules, faults))
+            .map(toFinding)
+            .filter((finding) => RANK[finding.confidence] >= minRank)
+            .filter(unique());
+        }
+      }
+      findings.sort((a, b) =>
+        patch.files.findIndex((file) => file.newPath === a.at.path) -
+          patch.files.findIndex((file) => file.newPath === b.at.path) ||
+        a.at.line - b.at.line ||
+        a.rule.localeCompare(b.rule)
+      );
+      const judged = patch.files.filter(isJudged).reduce((n, file) => n + file.hunks.length, 0);
+      return { patch, findings, unseen, faults, judged };
+    },
+  };
+}
+
+function appliesTo(rule: Rule, kernel: Version | null): boolean {
+  const { since, until } = rule.kernel ?? {};
+  if (kernel === null) return until === undefined;
+  return (since === undefined || compare(kernel, since) >= 0) &&
+    (until === undefined || compare(kernel, until) < 0);
+}
+
+/** Orders two releases: negative when `a` is older. */
+export function compare(a: Version, b: Version): number {
+  return a[0] - b[0] || a[1] - b[1];
+}
+
+const isJudged = (file: FileDiff) => file.status !== "combined" && file.status !== "binary";
+const isCode = (file: FileDiff) =>
+  isJudged(file) && file.newPath !== null &&
+  (file.origin !== "diff" || C_FILE.test(file.newPath));
+
+function readSide(
+  files: readonly FileDiff[],
+  side: "new" | "old",
+  parser: CParser,
+  kernel: Version | null,
+): Side {
+  const sources = files.map((file) => readSource(file, side, parser)).filter((file) => file !== null);
+  return { side, files: sources, kernel };
+}
+
+/** What the diff reader could not give us. */
+function notRead(patch: Patch): Unseen[] {
+  const out: Unseen[] = [];
+  for (const file of patch.files) {
+    const what = file.newPath ?? file.oldPath ?? "(no path)";
+    if (file.status === "combined") {
+      out.push({ what, reason: "combined diff of a merge: lines have no one origin" });
+    }
+    for (const hunk of file.hunks) {
+      if (!hunk.whole) {
+        out.push({ what: `${what}:${hunk.newStart}`, reason: "damaged hunk: judged as far as it is whole" });
+      }
+    }
+  }
+  return out;
+}
+
+/** Changed lines that matter and that the parser could make nothing of. */
+function notUnderstood(file: SourceFile, words: readonly string[]): Unseen[] {
+  const out: Unseen[] = [];
+  for (const fn of file.functions) {
+    walkStmt(fn.node.body, {
+      stmt: (stmt) => {
+        if (stmt.kind !== "hole") return;
+        const text = file.text.slice(stmt.start, stmt.end);
+        if (text.includes(HOLE) || !file.isChanged(stmt) || !words.some((word) => text.includes(word))) {
+          return;
+        }
+        out.push({
+          what: `${file.path}:${file.spanOf(stmt).line}`,
+          reason: "the C parser could make nothing of it",
+        });
+      },
+    });
+  }
+  return out;
+}
+
+function judge(side: Side, rules: readonly Rule[], faults: Fault[]): Judged[] {
+  const use = createUse(side);
+  const out: Judged[] = [];
+  for (const file of side.files) {
+    for (const rule of rules) {
+      if (rule.scope === "file") run(rule, file, null, use, out, faults);
+      else for (const fn of file.functions) run(rule, file, fn, use, out, faults);
+    }
+  }
+  return out;
+}
+
+function run(
+  rule: Rule,
+  file: SourceFile,
+  fn: FunctionView | null,
+  use: Use,
+  out: Judged[],
+  faults: Fault[],
+): void {
+  try {
+    const drafts = rule.scope === "file" ? rule.check(file, use) : rule.check(fn!, use);
+    for (const draft of drafts) {
+      out.push({ rule, draft, file, fn, subject: draft.subject ?? file.textOf(draft.at) });
+    }
+  } catch (error) {
+    faults.push({ rule: rule.id, where: `${file.path} ${fn?.name ?? ""}`.trim(), error: error as Error });
+  }
+}
+
+/** The drafts of the new side that the old side does not have. Moved code is old code, wherever it went. */
+function introduced(after: readonly Judged[], before: readonly Judged[]): Judged[] {
+  const exact = (j: Judged) => JSON.stringify([j.rule.id, j.draft.say, j.fn?.name ?? "", j.subject]);
+  const loose = (j: Judged) => JSON.stringify([j.rule.id, j.draft.say, j.subject]);
+  const old = [...before];
+  const takeOut = (list: readonly Judged[], key: (j: Judged) => string) => {
+    const left: Judged[] = [];
+    for (const j of list) {
+      const i = old.findIndex((candidate) => key(candidate) === key(j));
+      if (i === -1) left.push(j);
+      else old.splice(i, 1);
+    }
+    return left;
+  };
+  // Of several alike, those on unchanged lines are the old ones.
+  const ordered = [...after].sort((a, b) =>
+    Number(a.file.isChanged(a.draft.at)) - Number(b.file.isChanged(b.draft.at))
+  );
+  return takeOut(takeOut(ordered, exact), loose);
+}
+
+function toFinding(judged: Judged): Finding {
+  const { rule, draft, file, fn } = judged;
+  const at = file.spanOf(draft.at);
+  const because: Evidence[] = (draft.because ?? []).map((link) => ({
+    at: (link.file ?? file).spanOf(link.at as At),
+    note: link.note,
+  }));
+  return {
+    rule: rule.id,
+    key: draft.say,
+    severity: draft.severity ?? rule.severity,
+    confidence: draft.confidence ?? rule.confidence,
+    at,
+    message: fillMessage(rule.messages[draft.say]!, draft.with ?? {}),
+    because,
+    unless: draft.unless ?? rule.unless,
+    wanted: draft.wanted ?? null,
+    function: fn?.name ?? "",
+    fingerprint: fingerprint(rule.id, draft.say, at, fn?.name ?? "", judged.subject),
+  };
+}
+
+/** No line number in it: the same mistake keeps its fingerprint when the code around it moves. */
+function fingerprint(rule: string, key: string, at: Span, fn: string, subject: string): string {
+  const text = at.text.replace(/\s+/g, " ").trim();
+  return createHash("sha256").update(JSON.stringify([rule, key, at.path, fn, subject, text])).digest("hex")
+    .slice(0, 20);
+}
+
+/** One report for one mistake: the same rule says the same of a line only once. */
+function unique(): (finding: Finding) => boolean {
+  const seen = new Set<string>();
+  return (finding) => {
+    const key = JSON.stringify([finding.rule, finding.at.path, finding.at.line, finding.message]);
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  };
+}

@@ -1,0 +1,148 @@
+/**
+ * Makes kernel C digestible for a C grammar without moving a single character: comments, attributes and the
+ * macros that bend the syntax are overwritten in place, so that every offset and column stays the author's.
+ * Knows the kernel's syntax macros, no kernel function by meaning. Pure.
+ *
+ * @module
+ */
+
+/** Text in which every offset is the same as in the original. */
+export interface Softened {
+  readonly text: string;
+  /** Offsets at which a loop macro stood that now reads `while`. */
+  readonly loops: ReadonlySet<number>;
+}
+
+const blank = (text: string) => text.replace(/[^\n\t]/g, " ");
+
+/**
+ * Overwrites comments with blanks. A comment that the text starts within, or that it does not end, is handled by
+ * the caller, who knows where lines are missing.
+ */
+export function stripComments(text: string): string {
+  if (!text.includes("/*") && !text.includes("//")) return text;
+  let out = "";
+  let from = 0;
+  let i = 0;
+  while (i < text.length) {
+    const c = text.charCodeAt(i);
+    if (c === 0x22 || c === 0x27) { // a string or a character constant
+      i++;
+      while (i < text.length && text.charCodeAt(i) !== c && text[i] !== "\n") {
+        i += text[i] === "\\" ? 2 : 1;
+      }
+      i++;
+    } else if (c === 0x2f && text[i + 1] === "*") {
+      const close = text.indexOf("*/", i + 2);
+      const end = close === -1 ? text.length : close + 2;
+      out += text.slice(from, i) + blank(text.slice(i, end));
+      from = i = end;
+    } else if (c === 0x2f && text[i + 1] === "/") {
+      const newline = text.indexOf("\n", i);
+      const end = newline === -1 ? text.length : newline;
+      out += text.slice(from, i) + blank(text.slice(i, end));
+      from = i = end;
+    } else i++;
+  }
+  return out + text.slice(from);
+}
+
+// include/linux/compiler_types.h, compiler_attributes.h, init.h: they annotate and change no address.
+const ATTRIBUTES = new RegExp(
+  String
+    .raw`\b(?:__iomem|__user|__force|__kernel|__percpu|__rcu|__bitwise|__init|__exit|__initdata|__initconst|` +
+    String
+      .raw`__devinit|__devexit|__devinitdata|__refdata|__ref|__always_inline|__always_unused|__maybe_unused|__must_check|__cold|__hot|` +
+    String
+      .raw`__pure|__attribute_const__|__packed|__read_mostly|__ro_after_init|__cacheline_aligned(?:_in_smp)?|` +
+    String
+      .raw`____cacheline_aligned(?:_in_smp)?|__weak|__visible|__noreturn|__used|__unused|__private|__nocast|__safe|` +
+    String
+      .raw`__deprecated|__sched|__noclone|__randomize_layout|__no_sanitize_address|noinline(?:_for_stack)?|notrace|asmlinkage|` +
+    String.raw`__cpuidle|__net_init|__net_exit|__meminit|__latent_entropy|__malloc|__nonstring|fallthrough|` +
+    String
+      .raw`uninitialized_var|__bpf_kfunc|__inline__|__inline|__restrict|__always_used|noinline_for_kasan)\b`,
+  "g",
+);
+const ATTRIBUTE_CALLS =
+  /\b(?:__printf|__scanf|__aligned|__alloc_size|__free|__cleanup|__acquires|__releases|__must_hold|__attribute__|__counted_by(?:_le|_be)?|__section|__assume_aligned|__context_unsafe|__guarded_by|__realloc_size|__compiletime_error)\s*\((?:[^()]|\([^()]*\)|\(\([^()]*(?:\([^()]*\))?[^()]*\)\))*\)/g;
+// A type where an expression must stand: container_of(p, struct foo, member), min_t(unsigned int, a, b).
+const TYPE_ARGUMENT = /([(,]\s*)((?:struct|union|enum)\s+)(\w+)(?=\s*\**\s*[,)])/g;
+const TYPED_MACROS =
+  /\b(min_t|max_t|clamp_t|va_arg|check_add_overflow_t|ALIGN_t|roundup_t|array_size_t|kmalloc_obj|kzalloc_obj|kmalloc_objs|kzalloc_objs)\s*\(\s*((?:unsigned|signed|long|int|short|char)(?:\s+(?:unsigned|signed|long|int|short|char))*)\b/g;
+const TYPE_POINTER_ARGUMENT =
+  /(\b(?:list_entry|container_of|va_arg|cast|rcu_dereference_protected|kzalloc_obj)\s*\([^;{}]{0,200}?,\s*\w+\s*)(\*+)(?=\s*[,)])/g;
+const BLOCK_MACRO = /([;{}:)]\s*|\belse\s+|^\s*)\b([A-Za-z_]\w{1,})(\s*)\(/gm;
+const KEYWORDS = new Set([
+  "if",
+  "while",
+  "for",
+  "switch",
+  "return",
+  "do",
+  "else",
+  "sizeof",
+  "typeof",
+  "case",
+]);
+// list_for_each_entry(), for_each_sg(), sg_for_each..., xa_for_each(), foreach_buf()
+const LOOP_NAME = /for_?each|^(?:do_for|loop_over|list_walk)/i;
+
+function closingParen(text: string, open: number): number {
+  let depth = 0;
+  for (let i = open; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 0x28) depth++;
+    else if (c === 0x29 && --depth === 0) return i;
+    else if (c === 0x22 || c === 0x27) {
+      i++;
+      while (i < text.length && text.charCodeAt(i) !== c && text[i] !== "\n") i += text[i] === "\\" ? 2 : 1;
+    } else if (c === 0x3b && depth <= 0) return -1;
+  }
+  return -1;
+}
+
+const put = (text: string[], at: number, length: number, word: string) => {
+  for (let i = 0; i < length; i++) text[at + i] = i < word.length ? word[i]! : " ";
+};
+
+/** Softens comment-free C. */
+export function soften(source: string): Softened {
+  let text = source
+    .replace(ATTRIBUTES, blank)
+    .replace(ATTRIBUTE_CALLS, blank)
+    .replace(TYPE_POINTER_ARGUMENT, (_, head: string, stars: string) => head + " ".repeat(stars.length))
+    .replace(
+      TYPE_ARGUMENT,
+      (_, head: string, keyword: string, name: string) => head + " ".repeat(keyword.length) + name,
+    )
+    .replace(
+      TYPED_MACROS,
+      (whole: string, macro: string, type: string) =>
+        macro + whole.slice(macro.length, -type.length) + type.replace(/\s/g, "_"),
+    );
+  const loops = new Set<number>();
+  let chars: string[] | null = null;
+  BLOCK_MACRO.lastIndex = 0;
+  for (let m = BLOCK_MACRO.exec(text); m !== null; m = BLOCK_MACRO.exec(text)) {
+    const name = m[2]!;
+    const at = m.index + m[1]!.length;
+    BLOCK_MACRO.lastIndex = at + name.length; // what follows the `(` may itself be a match
+    if (KEYWORDS.has(name)) continue;
+    // At column 0 it is a function's header, or a macro at file level.
+    if (at === 0 || text[at - 1] === "\n") continue;
+    const close = closingParen(text, at + name.length + m[3]!.length);
+    if (close === -1) continue;
+    let next = close + 1;
+    while (/\s/.test(text[next] ?? "")) next++;
+    const isLoop = LOOP_NAME.test(name) && name.length >= 5;
+    const follows = text[next] ?? "";
+    const opensBlock = follows === "{";
+    if (isLoop ? !(opensBlock || /[A-Za-z_*(]/.test(follows)) : !opensBlock) continue;
+    chars ??= text.split("");
+    if (isLoop) loops.add(at);
+    put(chars, at, name.length, isLoop ? "while" : "if");
+  }
+  if (chars !== null) text = chars.join("");
+  return { text, loops };
+}

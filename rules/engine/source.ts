@@ -1,0 +1,157 @@
+/**
+ * What one side of a patched file looks like as code: functions with their holes, structs, and the way back from
+ * an offset to the line of the patch. Knows no kernel function by name. Pure.
+ *
+ * @module
+ */
+
+import { type At, type FunctionNode, HOLE, type Stmt, type Unit, walkStmt } from "./ast.ts";
+import { frame } from "./frame.ts";
+import type { CParser } from "./syntax.ts";
+import type { FileDiff, Line, Span } from "./types.ts";
+
+/** One side of one file of a patch. */
+export interface SourceFile {
+  /** The file's path on this side. */
+  readonly path: string;
+  readonly side: "new" | "old";
+  readonly diff: FileDiff;
+  /** The framed code; comments are blank, made-up lines hold it together. Offsets of the tree point into it. */
+  readonly text: string;
+  /** `#include` and one-line `#define` lines of this side. */
+  readonly directives: readonly string[];
+  readonly unit: Unit;
+  readonly functions: readonly FunctionView[];
+  /** The line of the patch at an offset; null where the text was made up. */
+  lineAt(offset: number): Line | null;
+  /** Where a finding on `at` is reported. `at` should start on a line of the patch. */
+  spanOf(at: At): Span;
+  /** The code at `at`, white space folded to single blanks. */
+  textOf(at: At): string;
+  /** Whether one of the lines that `at` covers is added (new side) or removed (old side). */
+  isChanged(at: At): boolean;
+}
+
+/** One function on one side. */
+export interface FunctionView {
+  readonly name: string;
+  readonly file: SourceFile;
+  readonly node: FunctionNode;
+  /** No hole between its braces: everything that it does is in the patch. */
+  readonly whole: boolean;
+  /** Holds a line that the patch adds or removes. */
+  readonly touched: boolean;
+  /** Its parameters are the real ones: the head is shown, or the section heading gave it in full. */
+  readonly isNamed: boolean;
+}
+
+/** Builds one side of a file; null when the side does not exist or shows no line. */
+export function readSource(diff: FileDiff, side: "new" | "old", parser: CParser): SourceFile | null {
+  const path = side === "new" ? diff.newPath : diff.oldPath;
+  if (path === null || diff.hunks.length === 0) return null;
+  const framed = frame(diff, side);
+  if (framed.rows.length === 0) return null;
+  const unit = parser.parse(framed.text);
+  return new Source(path, side, diff, framed.text, framed.rows, framed.directives, unit);
+}
+
+class Source implements SourceFile {
+  readonly functions: readonly FunctionView[];
+  private readonly starts: number[] = [0];
+  private readonly newNos: Map<Line, number>;
+
+  constructor(
+    readonly path: string,
+    readonly side: "new" | "old",
+    readonly diff: FileDiff,
+    readonly text: string,
+    private readonly rows: readonly (Line | null)[],
+    readonly directives: readonly string[],
+    readonly unit: Unit,
+  ) {
+    for (let i = text.indexOf("\n"); i !== -1; i = text.indexOf("\n", i + 1)) this.starts.push(i + 1);
+    this.newNos = side === "old" ? newLineNumbers(diff) : new Map();
+    this.functions = unit.functions.map((node) => this.view(node));
+  }
+
+  private view(node: FunctionNode): FunctionView {
+    let whole = !node.params.some((param) => param.name.startsWith(HOLE));
+    const see = (stmt: Stmt) => {
+      if (stmt.kind === "hole") whole = false;
+    };
+    walkStmt(node.body, { stmt: see });
+    const isNamed = !node.name.startsWith(HOLE);
+    return {
+      name: isNamed ? node.name : "",
+      file: this,
+      node,
+      whole: whole && isNamed && !this.text.slice(node.start, node.end).includes(HOLE),
+      touched: this.isChanged(node),
+      isNamed,
+    };
+  }
+
+  private rowOf(offset: number): number {
+    let low = 0;
+    let high = this.starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.starts[middle]! <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  lineAt(offset: number): Line | null {
+    return this.rows[this.rowOf(offset)] ?? null;
+  }
+
+  spanOf(at: At): Span {
+    let row = this.rowOf(at.start);
+    let column = at.start - this.starts[row]! + 1;
+    // Made-up text has no place in the patch: the nearest real line inside the range, else the one before.
+    const last = this.rowOf(Math.max(at.start, at.end - 1));
+    if (this.rows[row] == null) {
+      let real = row;
+      while (real <= last && this.rows[real] == null) real++;
+      if (this.rows[real] == null) { for (real = row; real > 0 && this.rows[real] == null;) real--; }
+      row = real;
+      column = 1;
+    }
+    const line = this.rows[row] ?? null;
+    return {
+      path: this.diff.newPath ?? this.path,
+      line: line === null ? 0 : line.kind === "removed" ? this.newNos.get(line) ?? 0 : line.newNo,
+      column,
+      side: line?.kind === "removed" ? "old" : "new",
+      text: line?.text ?? "",
+      bodyNo: line?.bodyNo ?? null,
+    };
+  }
+
+  textOf(at: At): string {
+    return this.text.slice(at.start, at.end).replace(/\s+/g, " ");
+  }
+
+  isChanged(at: At): boolean {
+    const last = this.rowOf(Math.max(at.start, at.end - 1));
+    for (let row = this.rowOf(at.start); row <= last; row++) {
+      const kind = this.rows[row]?.kind;
+      if (kind === "added" || kind === "removed") return true;
+    }
+    return false;
+  }
+}
+
+/** For each removed line the new-side number of the line that stands where it stood. */
+function newLineNumbers(diff: FileDiff): Map<Line, number> {
+  const numbers = new Map<Line, number>();
+  for (const hunk of diff.hunks) {
+    let next = hunk.newStart;
+    for (const line of hunk.lines) {
+      if (line.kind === "removed") numbers.set(line, next);
+      else next = line.newNo + 1;
+    }
+  }
+  return numbers;
+}
