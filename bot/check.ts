@@ -73,7 +73,10 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   const { values, flags, operands } = args;
   if (operands.length === 0) throw new UsageError("check needs a path, or - for standard input");
   const kernel = kernelFrom(values.get("kernel"));
-  const catalogue = await import("../rules/mod.ts");
+  const [catalogue, { WORDS }] = await Promise.all([
+    import("../rules/mod.ts"),
+    import("../rules/kernel/mod.ts"),
+  ]);
   const rules = await chosen(catalogue.rules, listOf(values.get("rules")), listOf(values.get("disable")));
   const quiet = flags.has("quiet");
   const format = renderer(values.get("format") as Format);
@@ -86,27 +89,27 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   }));
   const linter = await linterFor({
     rules,
-    words: catalogue.words,
+    words: WORDS,
     kernel,
     minConfidence: values.get("min-confidence") as Confidence,
   });
-  const { inputs } = await import("./source/files.ts");
+  const { inputs, isProblem } = await import("./source/files.ts");
   let prefilter: Prefilter | null = null;
-  for await (const input of inputs(operands)) {
+  for await (const input of inputs(operands, Deno.stdin.readable)) {
     progress.step(input.input);
-    if (input.kind === "unreadable") {
-      run.refuse(input.input, input.reason);
+    if (isProblem(input)) {
+      run.refuse(input.input, input.problem);
       continue;
     }
     // A file that somebody named is read whatever is in it; of a mailbox most messages have nothing for us.
-    if (input.position !== null) {
-      prefilter ??= (await import("../rules/engine/prefilter.ts")).createPrefilter(catalogue.words);
+    if (input.position !== null && input.kind !== "c-source") {
+      prefilter ??= (await import("../rules/engine/prefilter.ts")).createPrefilter(WORDS);
       if (!prefilter.mayMatter(input.bytes)) {
         run.passOver();
         continue;
       }
     }
-    const patch = await patchFrom(input.bytes, input.kind, input);
+    const patch = await patchFrom(input);
     run.judge(input, withoutDiff(patch) ?? await linter.lint(patch));
   }
   return run.end(values.get("fail-on") as Severity | "never");

@@ -5,38 +5,19 @@
  */
 
 import type { Linter } from "../rules/engine/lint.ts";
-import type { Kind } from "../rules/engine/mailbox.ts";
 import type { Rule } from "../rules/engine/rule.ts";
 import type { Confidence, Patch } from "../rules/engine/types.ts";
 import type { Version } from "../rules/kernel/types.ts";
+import type { Input } from "./source/files.ts";
 
-/** Where bytes came from. */
-export interface Origin {
-  readonly input: string;
-  readonly position: number | null;
-}
-
-/** Reads one message, diff or source file. Never throws for what the bytes hold. */
-export async function patchFrom(bytes: Uint8Array, kind: Kind, origin: Origin): Promise<Patch> {
-  if (kind === "c-source") {
-    const [{ mailFromText }, { fileFromSource }] = await Promise.all([
-      import("../rules/engine/mail.ts"),
-      import("../rules/engine/diff.ts"),
-    ]);
-    const text = new TextDecoder().decode(bytes);
-    return {
-      mail: mailFromText("", origin),
-      files: [fileFromSource(origin.input, text)],
-      defects: [],
-      baseCommit: null,
-      changeId: null,
-    };
-  }
-  const [{ readMail }, { readPatch }] = await Promise.all([
-    import("../rules/engine/mail.ts"),
-    import("../rules/engine/diff.ts"),
-  ]);
-  return readPatch(await readMail(bytes, origin));
+/** The patch in an input. Never throws for what its bytes hold. */
+export async function patchFrom(input: Input): Promise<Patch> {
+  const { mailOf } = await import("./source/files.ts");
+  const { fileFromSource, readPatch } = await import("../rules/engine/diff.ts");
+  const mail = await mailOf(input);
+  if (input.kind !== "c-source") return readPatch(mail);
+  const files = [fileFromSource(input.input, mail.body)];
+  return { mail, files, defects: mail.defects, baseCommit: null, changeId: null };
 }
 
 /** How to judge. */

@@ -1,5 +1,5 @@
 /**
- * One line per finding, as `checkpatch.pl --terse --showfile` prints it: `path:line: SEVERITY:rule: message`. Notes
+ * One line per finding, as `checkpatch.pl --terse --showfile` prints it: `path:line: SEVERITY: message [rule]`. Notes
  * are checkpatch's CHECK. Pure.
  *
  * @module
@@ -22,7 +22,7 @@ export function terseRenderer(): Renderer {
     },
     report({ report }: Judged) {
       return inOrder(report.findings).map(({ at, severity, rule, message }) =>
-        `${printable(at.path)}:${at.line}: ${LEVEL[severity]}:${rule}: ${printable(message)}\n`
+        `${printable(at.path)}:${at.line}: ${LEVEL[severity]}: ${printable(message)} [${rule}]\n`
       ).join("");
     },
     refuse: () => "",

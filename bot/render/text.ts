@@ -49,9 +49,8 @@ export function textRenderer(): Renderer {
       }
       return out.map((line) => line + "\n").join("");
     },
-    refuse({ input, what, reason }: Refused) {
-      return quiet ? "" : notJudged(input, what, reason, brush) + "\n";
-    },
+    // The command says it on standard error, whatever the format.
+    refuse: () => "",
     end(summary) {
       return quiet ? "" : summaryLines(summary).map((line) => line + "\n").join("");
     },
@@ -59,7 +58,7 @@ export function textRenderer(): Renderer {
 }
 
 /** Where a message stands: the input, and its position when the input holds several. */
-export function placeOf(mail: Mail): string {
+export function placeOf(mail: Pick<Mail, "input" | "position">): string {
   return mail.position === null ? mail.input : `${mail.input}#${mail.position}`;
 }
 

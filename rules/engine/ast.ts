@@ -277,9 +277,10 @@ export function walkStmt(
       break;
     case "loop":
       inner(stmt.init);
-      expr(stmt.test);
+      if (stmt.form !== "do") expr(stmt.test);
       expr(stmt.step);
       inner(stmt.body);
+      if (stmt.form === "do") expr(stmt.test);
       break;
     case "switch":
       expr(stmt.value);

@@ -40,7 +40,7 @@ export function readDiff(body: string): DiffRead {
   let hunks: Hunk[] = [];
   let trailer: readonly string[] = [];
   const close = () => {
-    if (header !== null && !header.hostile) files.push(toFile(header, hunks, trailer));
+    if (header !== null && !header.refused) files.push(toFile(header, hunks, trailer));
     header = null;
     hunks = [];
     trailer = [];
@@ -78,8 +78,8 @@ export function readDiff(body: string): DiffRead {
         if (i > floor && hunks.at(-1)?.whole) {
           defects.push(badHeader(floor, "text between two hunks of a file"));
         }
-        // Nothing of a hostile file is judged, so its damage is of no interest.
-        if (!(header as Header).hostile) { for (const defect of read.defects) defects.push(defect); }
+        // Nothing of a refused file is judged, so its damage is of no interest.
+        if (!(header as Header).refused) { for (const defect of read.defects) defects.push(defect); }
         hunks.push(read.hunk);
       }
       i = floor = read.next;

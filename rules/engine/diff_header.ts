@@ -19,8 +19,8 @@ export interface Header extends Paths {
   readonly status: FileDiff["status"];
   readonly oldBlob: string | null;
   readonly newBlob: string | null;
-  /** Whether a path would lead outside the tree: the file must be left out. */
-  readonly hostile: boolean;
+  /** Whether the file must be left out: a path would lead outside the tree, or there is none. */
+  readonly refused: boolean;
   readonly defects: readonly Defect[];
 }
 
@@ -161,9 +161,6 @@ function readGit(lines: readonly string[], at: number): Header {
   deleted ||= newPath === null && oldPath !== null;
   if (created) oldPath = null;
   if (deleted) newPath = null;
-  if (names === null && from === null && to === null) {
-    defects.push({ damage: "bad-header", bodyNo: at + 1, reason: "diff --git line names no file" });
-  }
   const header = { lines: lines.slice(at, next), from: at, next, oldPath, newPath, oldBlob, newBlob };
   const status = isBinary
     ? "binary"
@@ -189,18 +186,17 @@ function namedPath(text: string): string {
 }
 
 function finish(
-  header: Omit<Header, "status" | "hostile" | "defects">,
+  header: Omit<Header, "status" | "refused" | "defects">,
   defects: readonly Defect[],
 ): Header {
   const { oldPath, newPath } = header;
-  const hostile = [oldPath, newPath].some((path) => path !== null && isHostilePath(path));
-  const refusal: Defect[] = hostile
-    ? [{
-      damage: "hostile-path",
-      bodyNo: header.from + 1,
-      reason: "path leads outside the tree: file is left out",
-    }]
-    : [];
+  const bodyNo = header.from + 1;
+  const refusal: Defect[] = [];
+  if (oldPath === null && newPath === null) {
+    refusal.push({ damage: "bad-header", bodyNo, reason: "file header names no file: left out" });
+  } else if ([oldPath, newPath].some((path) => path !== null && isHostilePath(path))) {
+    refusal.push({ damage: "hostile-path", bodyNo, reason: "path leads outside the tree: file is left out" });
+  }
   const status = oldPath === null ? "created" : newPath === null ? "deleted" : "modified";
-  return { ...header, status, hostile, defects: [...defects, ...refusal] };
+  return { ...header, status, refused: refusal.length > 0, defects: [...defects, ...refusal] };
 }

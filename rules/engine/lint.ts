@@ -140,6 +140,9 @@ function notRead(patch: Patch): Unseen[] {
 /** Changed lines that matter and that the parser could make nothing of. */
 function notUnderstood(file: SourceFile, words: readonly string[]): Unseen[] {
   const out: Unseen[] = [];
+  if (!file.isParsed) {
+    out.push({ what: file.path, reason: "too far from C for the parser to come to an end" });
+  }
   for (const fn of file.functions) {
     walkStmt(fn.node.body, {
       stmt: (stmt) => {

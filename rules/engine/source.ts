@@ -21,6 +21,8 @@ export interface SourceFile {
   /** `#include` and one-line `#define` lines of this side. */
   readonly directives: readonly string[];
   readonly unit: Unit;
+  /** False: the text is so far from C that the parser gave up; the unit is empty then. */
+  readonly isParsed: boolean;
   readonly functions: readonly FunctionView[];
   /** The line of the patch at an offset; null where the text was made up. */
   lineAt(offset: number): Line | null;
@@ -52,8 +54,19 @@ export function readSource(diff: FileDiff, side: "new" | "old", parser: CParser)
   const framed = frame(diff, side);
   if (framed.rows.length === 0) return null;
   const unit = parser.parse(framed.text);
-  return new Source(path, side, diff, framed.text, framed.rows, framed.directives, unit);
+  return new Source(
+    path,
+    side,
+    diff,
+    framed.text,
+    framed.rows,
+    framed.directives,
+    unit ?? NO_UNIT,
+    unit !== null,
+  );
 }
+
+const NO_UNIT: Unit = { functions: [], structs: [], globals: [] };
 
 class Source implements SourceFile {
   readonly functions: readonly FunctionView[];
@@ -68,6 +81,7 @@ class Source implements SourceFile {
     private readonly rows: readonly (Line | null)[],
     readonly directives: readonly string[],
     readonly unit: Unit,
+    readonly isParsed: boolean,
   ) {
     for (let i = text.indexOf("\n"); i !== -1; i = text.indexOf("\n", i + 1)) this.starts.push(i + 1);
     this.newNos = side === "old" ? newLineNumbers(diff) : new Map();

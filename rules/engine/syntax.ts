@@ -18,9 +18,18 @@ export interface GrammarBytes {
 
 /** Parses C. */
 export interface CParser {
-  /** @param text C without comments and without preprocessor lines */
-  parse(text: string): Unit;
+  /**
+   * @param text C without comments and without preprocessor lines
+   * @returns null when the text is so far from C that the parser would not come to an end in time
+   */
+  parse(text: string): Unit | null;
 }
+
+// Error recovery may try a great many ways through a text that is no C. The parser reports after a fixed number of
+// operations: about 0.02 times a character for ordinary code, 0.05 for line noise (measured).
+const PATIENCE_MIN = 1000;
+const PATIENCE_PER_CHAR = 0.2;
+const MAX_TEXT = 8 << 20;
 
 /** A node of the parser's tree, copied out of WebAssembly memory. */
 interface Raw {
@@ -44,8 +53,15 @@ export async function loadC(bytes: GrammarBytes): Promise<CParser> {
   return {
     parse(text) {
       const { text: softened, loops } = soften(text);
-      const tree = parser.parse(softened);
-      if (tree === null) throw new Error("Cannot parse C: the parser gave up");
+      let steps = 0;
+      const most = PATIENCE_MIN + softened.length * PATIENCE_PER_CHAR;
+      const tree = softened.length > MAX_TEXT
+        ? null
+        : parser.parse(softened, null, { progressCallback: () => ++steps > most });
+      if (tree === null) {
+        parser.reset();
+        return null;
+      }
       const cursor = tree.walk();
       try {
         return new Lowering(text, loops).unit(copy(cursor, 0));

@@ -86,7 +86,8 @@ export interface Known {
 const NOTHING: readonly Origin[] = [];
 const NO_BINDING: Binding = { origins: NOTHING, alias: null };
 const MAX_ALIAS = 160;
-const MAX_ROUNDS = 40;
+/** Bindings looked at before a function is given up: about a second. The kernel's own functions stay far below. */
+const MAX_WORK = 3_000_000;
 
 /** `list[i].dma` and `list[j].dma` are elements of one array: the form in which pairs are looked for. */
 export const general = (place: string): string => place.replace(/\[[^\]]*\]/g, "[]");
@@ -187,21 +188,29 @@ class Analysis implements Flow {
     const { nodes, entry } = this.cfg;
     const states = new Array<State | undefined>(nodes.length);
     states[entry.id] = new Map();
-    const queued = new Set<CfgNode>([entry]);
-    let budget = nodes.length * MAX_ROUNDS;
-    while (queued.size > 0 && budget-- > 0) {
-      const [node] = queued;
-      queued.delete(node!);
-      const out = this.transfer(node!, states[node!.id]!);
-      for (const { to } of node!.succ) {
-        const before = states[to.id];
-        const merged = before === undefined ? new Map(out) : join(before, out);
-        if (merged !== before) {
+    // In the order of the text, which is nearly the order of the paths, until nothing changes any more.
+    const dirty = new Uint8Array(nodes.length);
+    dirty[entry.id] = 1;
+    let budget = MAX_WORK;
+    for (let isChanged = true; isChanged && budget > 0;) {
+      isChanged = false;
+      for (const node of nodes) {
+        if (dirty[node.id] === 0) continue;
+        dirty[node.id] = 0;
+        const before = states[node.id]!;
+        budget -= before.size + 1;
+        const out = this.transfer(node, before);
+        for (const { to } of node.succ) {
+          const old = states[to.id];
+          const merged = old === undefined ? new Map(out) : join(old, out);
+          if (merged === old) continue;
           states[to.id] = merged;
-          queued.add(to);
+          dirty[to.id] = 1;
+          isChanged = true;
         }
       }
     }
+    if (budget <= 0) return; // Too much for one function: nothing is known of it.
     this.isRecording = true;
     for (const node of nodes) {
       const state = states[node.id];

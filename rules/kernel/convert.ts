@@ -96,7 +96,6 @@ const LISTS: readonly Api[] = [
     handle: "return",
   },
   { ...turns("xsk_buff_xdp_get_dma", ["none"], "dma", "include/net/xdp_sock_drv.h"), handle: "return" },
-  { ...turns("xsk_buff_xdp_get_frame_dma", ["none"], "dma", "include/net/xdp_sock_drv.h"), handle: "return" },
   {
     ...turns("xsk_buff_raw_get_dma", ["none", "none"], "dma", "include/net/xdp_sock_drv.h", 1),
     handle: "return",

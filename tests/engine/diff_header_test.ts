@@ -79,6 +79,14 @@ Deno.test("readHeader() names a wrapped diff --git line and goes on", () => {
 
 Deno.test("readHeader() refuses hostile paths", () => {
   const header = read("diff --git a/../x.c b/../x.c\n--- a/../x.c\n+++ b/../x.c\n@@ -1 +1 @@");
-  assert.ok(header.hostile);
+  assert.ok(header.refused);
   assert.deepEqual(header.defects.map(({ damage }) => damage), ["hostile-path"]);
+});
+
+Deno.test("readHeader() refuses a header that names no file", () => {
+  for (const text of ["diff --git nonsense", "--- /dev/null\n+++ /dev/null\n@@ -1 +1 @@"]) {
+    const header = read(text);
+    assert.ok(header.refused, text);
+    assert.deepEqual(header.defects.map(({ damage }) => damage), ["bad-header"]);
+  }
 });
