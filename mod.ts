@@ -5,11 +5,11 @@
  * caller's, so the library works without access to files.
  *
  * ```ts
- * import { createLinter, readMail, readPatch, rules, WORDS } from "./mod.ts";
+ * import { concerns, createLinter, readMail, readPatch, rules } from "./mod.ts";
  *
  * const linter = createLinter({
  *   rules,
- *   words: WORDS,
+ *   concerns,
  *   load: async () => ({
  *     runtime: await Deno.readFile(new URL(import.meta.resolve("web-tree-sitter/web-tree-sitter.wasm"))),
  *     c: await Deno.readFile(new URL(import.meta.resolve("tree-sitter-c/tree-sitter-c.wasm"))),
@@ -36,7 +36,7 @@ export { defineRule, type Draft, type Example, type Rule } from "./rules/engine/
 export { assemble, type SeriesMember, type SeriesOf } from "./rules/engine/series.ts";
 export type { GrammarBytes } from "./rules/engine/syntax.ts";
 export type * from "./rules/engine/types.ts";
-export { WORDS } from "./rules/kernel/mod.ts";
+export { concerns, WORDS } from "./rules/kernel/mod.ts";
 export { rules } from "./rules/mod.ts";
 
 if (import.meta.main) await (await import("./bot/main.ts")).run();

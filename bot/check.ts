@@ -73,7 +73,7 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   const { values, flags, operands } = args;
   if (operands.length === 0) throw new UsageError("check needs a path, or - for standard input");
   const kernel = kernelFrom(values.get("kernel"));
-  const [catalogue, { WORDS }] = await Promise.all([
+  const [catalogue, { concerns, WORDS }] = await Promise.all([
     import("../rules/mod.ts"),
     import("../rules/kernel/mod.ts"),
   ]);
@@ -89,7 +89,7 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   }));
   const linter = await linterFor({
     rules,
-    words: WORDS,
+    concerns,
     kernel,
     minConfidence: values.get("min-confidence") as Confidence,
   });

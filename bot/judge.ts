@@ -23,17 +23,17 @@ export async function patchFrom(input: Input): Promise<Patch> {
 /** How to judge. */
 export interface Judging {
   readonly rules: readonly Rule[];
-  readonly words: readonly string[];
+  readonly concerns: (code: string) => boolean;
   readonly kernel: Version | null;
   readonly minConfidence: Confidence;
 }
 
 /** The linter, with the grammar read on the first hunk that needs it. */
-export async function linterFor({ rules, words, kernel, minConfidence }: Judging): Promise<Linter> {
+export async function linterFor({ rules, concerns, kernel, minConfidence }: Judging): Promise<Linter> {
   const { createLinter } = await import("../rules/engine/lint.ts");
   return createLinter({
     rules,
-    words,
+    concerns,
     kernel,
     minConfidence,
     load: async () => (await import("./grammar.ts")).readGrammar(),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { printable } from "./render/printable.ts";
 import type { Terminal } from "./terminal.ts";
 
 // A mailbox has thousands of messages a second: the terminal must not be what costs the time.
@@ -27,7 +28,7 @@ export function progressOn(terminal: Terminal, isWanted: boolean): Progress {
       if (++count % MESSAGES_PER_SIGN !== 0) return;
       isShown = true;
       // Erase in line (ECMA-48 EL).
-      terminal.err(`\r\x1b[K${input}: ${count} messages`);
+      terminal.err(`\r\x1b[K${printable(input)}: ${count} messages`);
     },
     clear() {
       if (isShown) terminal.err("\r\x1b[K");

@@ -89,11 +89,11 @@ async function printer(
   }
   const brush = paint(isColorful);
   const members: ShownMember[] = [];
-  const rows: unknown[] = [];
+  const rows: string[] = [];
   return {
     show(shown) {
       members.push(memberOf(shown.patch));
-      if (format === "json") rows.push(showRow(shown));
+      if (format === "json") rows.push(printableJson(showRow(shown)));
       else terminal.out(showText(shown, brush));
     },
     async end() {
@@ -102,15 +102,20 @@ async function printer(
       if (format === "text") terminal.out(seriesText(series, brush));
       else {
         terminal.out(
-          printableJson({ schema: SHOW_SCHEMA, inputs: rows, series: series.map(seriesRow) }) + "\n",
+          `{"schema":${printableJson(SHOW_SCHEMA)},\n"inputs":[\n${rows.join(",\n")}\n],\n` +
+            `"series":${printableJson(series.map(seriesRow))}}\n`,
         );
       }
     },
   };
 }
 
-/** The head of a mail only: a mailbox streams past. */
+/**
+ * The head of a mail only: a mailbox streams past. By way of JSON, since a string cut out of a mail keeps all of the
+ * mail in memory.
+ */
 function memberOf({ mail }: Patch): ShownMember {
   const { input, position, messageId, inReplyTo, references, subject, from } = mail;
-  return { input, position, messageId, inReplyTo, references, subject, from };
+  const head: ShownMember = { input, position, messageId, inReplyTo, references, subject, from };
+  return JSON.parse(JSON.stringify(head));
 }

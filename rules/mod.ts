@@ -5,9 +5,59 @@
  */
 
 import type { Rule } from "./engine/rule.ts";
+import dmaAddrMappedAgain from "./dma-addr-mapped-again.ts";
+import dmaAddrTruncated from "./dma-addr-truncated.ts";
+import dmaBufferFilledAfterMap from "./dma-buffer-filled-after-map.ts";
+import dmaDeviceMismatch from "./dma-device-mismatch.ts";
+import dmaMapOnIomemPointer from "./dma-map-on-iomem-pointer.ts";
+import dmaMapSgReturnMisread from "./dma-map-sg-return-misread.ts";
+import dmaMappingLeak from "./dma-mapping-leak.ts";
+import dmaMappingUnchecked from "./dma-mapping-unchecked.ts";
+import dmaMappingWrongTest from "./dma-mapping-wrong-test.ts";
+import dmaMaskUnchecked from "./dma-mask-unchecked.ts";
+import dmaMmioAttrMisuse from "./dma-mmio-attr-misuse.ts";
+import dmaPrintkFormat from "./dma-printk-format.ts";
+import dmaSgCpuListMissing from "./dma-sg-cpu-list-missing.ts";
+import dmaSgWrongNents from "./dma-sg-wrong-nents.ts";
+import dmaUnmapArgsMismatch from "./dma-unmap-args-mismatch.ts";
+import dmaUnmapOfFailedMapping from "./dma-unmap-of-failed-mapping.ts";
+import dmaUnmapWrongFunction from "./dma-unmap-wrong-function.ts";
+import dmaWrongStructDevice from "./dma-wrong-struct-device.ts";
+import dmabufMapForExporterDevice from "./dmabuf-map-for-exporter-device.ts";
+import iommuMapSgReturnMisread from "./iommu-map-sg-return-misread.ts";
+import p2pBusAddressAsPhys from "./p2p-bus-address-as-phys.ts";
 import p2pDmaMapResourceOnBar from "./p2p-dma-map-resource-on-bar.ts";
+import p2pOpenCodedBusOffset from "./p2p-open-coded-bus-offset.ts";
+import p2pRawBarPhysAsDmaAddr from "./p2p-raw-bar-phys-as-dma-addr.ts";
+import physUsedAsDmaAddr from "./phys-used-as-dma-addr.ts";
+import removedDmaApi from "./removed-dma-api.ts";
 
 /** Every rule, sorted by id. */
 export const rules: readonly Rule[] = [
+  dmaAddrMappedAgain,
+  dmaAddrTruncated,
+  dmaBufferFilledAfterMap,
+  dmaDeviceMismatch,
+  dmaMapOnIomemPointer,
+  dmaMapSgReturnMisread,
+  dmaMappingLeak,
+  dmaMappingUnchecked,
+  dmaMappingWrongTest,
+  dmaMaskUnchecked,
+  dmaMmioAttrMisuse,
+  dmaPrintkFormat,
+  dmaSgCpuListMissing,
+  dmaSgWrongNents,
+  dmaUnmapArgsMismatch,
+  dmaUnmapOfFailedMapping,
+  dmaUnmapWrongFunction,
+  dmaWrongStructDevice,
+  dmabufMapForExporterDevice,
+  iommuMapSgReturnMisread,
+  p2pBusAddressAsPhys,
   p2pDmaMapResourceOnBar,
+  p2pOpenCodedBusOffset,
+  p2pRawBarPhysAsDmaAddr,
+  physUsedAsDmaAddr,
+  removedDmaApi,
 ];

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { compare } from "./engine/lint.ts";
+import { compare } from "./engine/version.ts";
 import { defineRule } from "./engine/rule.ts";
 import { isDeviceOf, isImporter, relate } from "./facts/device.ts";
 import { chain, ownerText } from "./facts/evidence.ts";

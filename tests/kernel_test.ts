@@ -176,10 +176,11 @@ Deno.test("WORDS cover every name that a finding could start from", () => {
   ).map((row) => `${row.name}(`);
   const names = [
     ...starts,
-    ...GONE.keys(),
+    ...[...GONE.values()].filter((row) => !/^(un)?map_resource$/.test(row.name)).map((row) => row.name),
     ...INTERNAL.map((row) => row.name),
     ...ATTRIBUTES.map((row) => row.name),
   ];
+  // Not covered on purpose: members of struct dma_map_ops, see WORDS.
   for (const name of names) ok(WORDS.some((word) => name.includes(word)), name);
   equal(starts.length > 100, true);
 });

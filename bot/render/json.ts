@@ -1,6 +1,5 @@
 /**
- * One JSON document per run, schema p2plint/1: keys are added, never renamed. Keeps the rows of the document, never
- * a patch. Pure.
+ * One JSON document per run, schema p2plint/1: keys are added, never renamed. Never keeps a patch. Pure.
  *
  * @module
  */
@@ -17,22 +16,32 @@ export function helpOf(rule: string): string {
   return `rules/${rule}.md`;
 }
 
-/** The JSON format. */
+/**
+ * The JSON format, a row to a line. The inputs are printed as they come; of the rest the finished text is kept, since
+ * a string cut out of a mail keeps all of the mail in memory.
+ */
 export function jsonRenderer(): Renderer {
-  let tool: RunStart["tool"] = { name: "", version: "" };
-  const inputs: unknown[] = [];
-  const findings: unknown[] = [];
-  const unseen: unknown[] = [];
-  const faults: unknown[] = [];
+  const findings: string[] = [];
+  const unseen: string[] = [];
+  const faults: string[] = [];
+  let hasInput = false;
   return {
-    begin(run) {
-      tool = run.tool;
-      return "";
+    begin({ tool }: RunStart) {
+      return `{"schema":${printableJson(SCHEMA)},\n"tool":${printableJson(tool)},\n"inputs":[`;
     },
     report({ input, kind, report }: Judged) {
       const { mail, defects } = report.patch;
       const { position, messageId } = mail;
-      inputs.push({
+      for (const finding of inOrder(report.findings)) {
+        findings.push(printableJson(findingRow(finding, input, position, messageId)));
+      }
+      for (const { what, reason } of report.unseen) {
+        unseen.push(printableJson({ input, what, reason, position }));
+      }
+      for (const { rule, where, error } of report.faults) {
+        faults.push(printableJson({ input, rule, where, message: error.message }));
+      }
+      const row = printableJson({
         input,
         kind,
         position,
@@ -41,23 +50,23 @@ export function jsonRenderer(): Renderer {
         judged: report.judged,
         defects: defects.map(({ damage, bodyNo, reason }) => ({ damage, line: bodyNo, reason })),
       });
-      for (const finding of inOrder(report.findings)) {
-        findings.push(findingRow(finding, input, position, messageId));
-      }
-      for (const { what, reason } of report.unseen) unseen.push({ input, what, reason, position });
-      for (const { rule, where, error } of report.faults) {
-        faults.push({ input, rule, where, message: error.message });
-      }
-      return "";
+      const lead = hasInput ? ",\n" : "\n";
+      hasInput = true;
+      return lead + row;
     },
     refuse({ input, what, reason }) {
-      unseen.push({ input, what, reason, position: null });
+      unseen.push(printableJson({ input, what, reason, position: null }));
       return "";
     },
     end(summary) {
-      return printableJson({ schema: SCHEMA, tool, inputs, findings, unseen, faults, summary }) + "\n";
+      return `\n],\n"findings":${rows(findings)},\n"unseen":${rows(unseen)},\n"faults":${rows(faults)},\n` +
+        `"summary":${printableJson(summary)}}\n`;
     },
   };
+}
+
+function rows(texts: readonly string[]): string {
+  return texts.length === 0 ? "[]" : `[\n${texts.join(",\n")}\n]`;
 }
 
 function findingRow(

@@ -25,16 +25,16 @@ export function printableLines(text: string): string[] {
 }
 
 /**
- * JSON with every control as an escape of JSON's own (RFC 8259 section 7): the document means the same.
+ * JSON on one line, with every control as an escape of JSON's own (RFC 8259 section 7): the document means the same.
  * JSON.stringify() alone lets DEL, C1 and the bidirectional overrides through.
  */
 export function printableJson(value: unknown): string {
-  return JSON.stringify(value, null, 1).replace(
+  return JSON.stringify(value).replace(
     HIDDEN,
-    (sign) => sign === "\n" ? sign : [...Array(sign.length).keys()].map((at) => unit(sign, at)).join(""),
+    (sign) => Array.from({ length: sign.length }, (_, at) => escapeUnit(sign.charCodeAt(at))).join(""),
   );
 }
 
-function unit(sign: string, at: number): string {
-  return `\\u${sign.charCodeAt(at).toString(16).padStart(4, "0")}`;
+function escapeUnit(unit: number): string {
+  return `\\u${unit.toString(16).padStart(4, "0")}`;
 }

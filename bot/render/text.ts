@@ -8,14 +8,7 @@
 import type { Defect, Finding, Mail, Span } from "../../rules/engine/types.ts";
 import { type Paint, paint } from "./color.ts";
 import { printable, printableLines } from "./printable.ts";
-import {
-  inOrder,
-  type Judged,
-  type Refused,
-  type Renderer,
-  type RunStart,
-  type Summary,
-} from "./renderer.ts";
+import { inOrder, type Judged, type Renderer, type RunStart, type Summary } from "./renderer.ts";
 
 // A minified line would fill the screen with one caret far to the right.
 const MAX_QUOTE = 400;

@@ -25,19 +25,43 @@ export function fromLatin1(text: string): Uint8Array {
   return bytes;
 }
 
-const BASE64_LINE = /^[A-Za-z0-9+/]*={0,2}[ \t\r]*$/;
+const NO_DIGIT = 64;
+/** Value of each base64 digit by its code. */
+const DIGITS = new Uint8Array(256).fill(NO_DIGIT);
+for (
+  const [value, digit] of Array.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    .entries()
+) {
+  DIGITS[digit.charCodeAt(0)] = value;
+}
+/** What base64 text has nowhere; a blank it has only at the end of a line. */
+const NO_BASE64 = /[^A-Za-z0-9+/=\s]|[ \t][A-Za-z0-9+/=]/;
 
 /**
- * Decodes a base64 body given as latin1. Ends at the first line that is not base64: lists append their footer in
- * clear, and its bytes would spoil the charset of everything above.
+ * Decodes a base64 body given as latin1. Ends before the first line that is not base64: lists append their footer in
+ * clear, and its bytes would spoil the charset of everything above. Padding in the middle starts afresh, as git reads
+ * several encoders' output glued together; `Buffer` would stop there.
  */
 export function decodeBase64(encoded: string): Uint8Array {
-  const lines = encoded.split("\n");
-  const end = lines.findIndex((line) => !BASE64_LINE.test(line));
-  const body = end < 0 ? encoded : lines.slice(0, end).join("\n");
-  if (!/=[ \t\r\n]*[A-Za-z0-9+/]/.test(body)) return Buffer.from(body, "base64");
-  // Padding in the middle: several encoders' output glued together. Each line stands alone then, as git reads it.
-  return Buffer.concat(body.split("\n").map((line) => Buffer.from(line, "base64")));
+  const strange = encoded.search(NO_BASE64);
+  const end = strange < 0 ? encoded.length : encoded.lastIndexOf("\n", strange) + 1 || strange;
+  const bytes = new Uint8Array(Math.ceil(end * 3 / 4));
+  let length = 0;
+  let held = 0;
+  let bits = 0;
+  for (let at = 0; at < end; at++) {
+    const digit = DIGITS[encoded.charCodeAt(at)] ?? NO_DIGIT;
+    if (digit === NO_DIGIT) {
+      if (encoded[at] === "=") bits = 0;
+      continue;
+    }
+    held = (held << 6 | digit) & 0xffffff;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes[length++] = held >> bits & 0xff;
+  }
+  return bytes.subarray(0, length);
 }
 
 /**
@@ -122,7 +146,7 @@ export function decodeWords(value: string): string {
       pendingCharset = label;
       pending.push(
         encoding.toLowerCase() === "b"
-          ? Buffer.from(encoded, "base64")
+          ? decodeBase64(encoded.replace(/[^A-Za-z0-9+/=]/g, ""))
           : fromLatin1(unquotePrintable(encoded.replaceAll("_", " "))),
       );
     }

@@ -25,8 +25,17 @@ interface Piece {
   readonly code: readonly string[];
 }
 
-/** Frames one side of a file. */
-export function frame(file: FileDiff, side: "new" | "old"): Framed {
+/**
+ * Frames one side of a file.
+ *
+ * @param matters Whether anybody will ask about a function with this text: the others are left blank, which is
+ * most of what there would be to parse
+ */
+export function frame(
+  file: FileDiff,
+  side: "new" | "old",
+  matters: (text: string) => boolean = () => true,
+): Framed {
   const directives: string[] = [];
   const pieces: Piece[] = [];
   for (const hunk of file.hunks) {
@@ -34,7 +43,7 @@ export function frame(file: FileDiff, side: "new" | "old"): Framed {
     if (lines.length === 0) continue;
     pieces.push({ section: sectionOf(hunk), lines, code: code(lines.map((line) => line.text), directives) });
   }
-  return join(pieces, directives);
+  return join(pieces, directives, matters);
 }
 
 // git cuts the heading to 80 bytes, mailers may leave a comment or an attribute in it.
@@ -115,12 +124,13 @@ function branches(out: string[], starts: readonly number[], end: number, first: 
         !/^[A-Za-z_{}]/m.test(text);
     });
   if (isStatement && all.length === starts.length) {
+    // Indented like any statement: a brace at column 0 would end the function.
     all.forEach((b, i) =>
-      out[b.from] = `${i === 0 ? "" : "} else "}${
+      out[b.from] = `\t${i === 0 ? "" : "} else "}${
         i < all.length - 1 || i === 0 || /#\s*elif/.test(out[b.from]!) ? `if (${HOLE}_CONFIG) {` : "{"
       }`
     );
-    out[end] = "}";
+    out[end] = "\t}";
     return;
   }
   if (
@@ -229,7 +239,7 @@ function cutHeader(piece: Piece): string {
   );
   if (!isParameters) return heading(piece.section).replace(/\s*\{$/, "");
   return isFunctionHeading(piece.section) && /,\s*$/.test(piece.section)
-    ? piece.section
+    ? `${/^\w+\s*\(/.test(piece.section) ? "int " : ""}${piece.section}`
     : `int ${HOLE}_FRAME(int ${HOLE}_ARG,`;
 }
 
@@ -245,14 +255,20 @@ class Text {
   }
 }
 
-function join(pieces: readonly Piece[], directives: readonly string[]): Framed {
+function join(
+  pieces: readonly Piece[],
+  directives: readonly string[],
+  matters: (text: string) => boolean,
+): Framed {
   const out = new Text();
   // What is open at the end of the piece before: the closers that would end it, and the function's name.
   let open: { name: string; depth: number; isFunction: boolean } | null = null;
   const close = (depth: number, isFunction: boolean) => {
     if (depth <= 0) return;
     if (isFunction) out.add(`${HOLE}();`, null);
-    out.add(`${"}".repeat(depth)}${isFunction ? "" : ";"}`, null);
+    // Only the brace that ends the definition stands at column 0.
+    if (depth > 1) out.add(`\t${"}".repeat(depth - 1)}`, null);
+    out.add(isFunction ? "}" : "};", null);
   };
   for (const piece of pieces) {
     const text = piece.code.join("\n");
@@ -266,7 +282,7 @@ function join(pieces: readonly Piece[], directives: readonly string[]): Framed {
     if (continues) {
       // Back to the function's own level, then down to where this piece starts.
       out.add(`${HOLE}();`, null);
-      if (open!.depth > 1) out.add("}".repeat(open!.depth - 1), null);
+      if (open!.depth > 1) out.add(`\t${"}".repeat(open!.depth - 1)}`, null);
       if (open!.depth > 1) out.add(`${HOLE}();`, null);
       depth = 1;
     } else {
@@ -277,8 +293,13 @@ function join(pieces: readonly Piece[], directives: readonly string[]): Framed {
         if (isFunction) out.add(`${HOLE}();`, null);
         depth = 1;
       } else if (context === "header") out.add(cutHeader(piece), null);
+      // The line above, with the type, is cut off.
+      else if (/^\s*\w+\s*\([^;{]*\)\s*\n\{/.test(text)) out.add("int", null);
     }
-    const name: string = isInside ? headingName(piece.section) : "";
+    // A piece that starts between a function's name and its body is of that function as well.
+    const name: string = isInside || (context === "header" && isFunctionHeading(piece.section))
+      ? headingName(piece.section)
+      : "";
     const missing = unopened(piece.code);
     if (missing > 0) {
       for (const opener of openers(piece.code, missing)) out.add(isFunction ? opener : `${HOLE} = {`, null);
@@ -304,7 +325,27 @@ function join(pieces: readonly Piece[], directives: readonly string[]): Framed {
     }
   }
   if (open !== null) close(open.depth, open.isFunction);
-  return { text: out.lines.join("\n"), rows: out.rows, directives };
+  return { text: withoutIdle(out.lines, matters).join("\n"), rows: out.rows, directives };
+}
+
+/** Blanks the functions that nobody will ask about; what is no function stays. */
+function withoutIdle(lines: readonly string[], matters: (text: string) => boolean): readonly string[] {
+  const kept = [...lines];
+  let from = 0;
+  let isFunction = false;
+  for (let i = 0; i < lines.length; i++) {
+    const line = lines[i]!;
+    if (line.startsWith("{") || /^\S.*\)\s*\{$/.test(line)) isFunction = true;
+    // A definition ends at column 0; declarations between definitions belong to nobody's body.
+    if (!line.startsWith("}")) {
+      if (!isFunction && /^\S.*;\s*$/.test(line)) from = i + 1;
+      continue;
+    }
+    if (isFunction && !matters(lines.slice(from, i + 1).join("\n"))) kept.fill("", from, i + 1);
+    from = i + 1;
+    isFunction = false;
+  }
+  return kept;
 }
 
 /** The definition at column 0 that a piece opened last and did not close; name "" when it opened none. */

@@ -15,6 +15,14 @@ const TAB = 9;
 const SPACE = 32;
 
 /**
+ * The offset of the head's first byte: web archives, editors and shell redirection leave blank lines or a byte order
+ * mark before it; git passes over them too.
+ */
+export function headOffset(message: string): number {
+  return /^(?:\xef\xbb\xbf)?[ \t]*(?:\r?\n[ \t]*)*/.exec(message)?.[0].length ?? 0;
+}
+
+/**
  * The offset of the body's first byte. As in git, a line that is no field ends the head even without a blank line
  * before it; a text that has no head gives 0.
  */

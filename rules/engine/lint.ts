@@ -8,6 +8,7 @@
 
 import { createHash } from "node:crypto";
 import type { Version } from "../kernel/types.ts";
+import { compare } from "./version.ts";
 import { type At, HOLE, walkStmt } from "./ast.ts";
 import { createUse, type Side, type Use } from "./fact.ts";
 import { type Draft, fillMessage, type Rule } from "./rule.ts";
@@ -19,10 +20,10 @@ import type { Confidence, Evidence, Fault, FileDiff, Finding, Patch, Report, Spa
 export interface LinterOptions {
   readonly rules: readonly Rule[];
   /**
-   * Substrings of which a file's hunks must hold one for a rule to have anything to say; files without are not
+   * Whether a rule could have anything to say of this code: a file or a function for which this is false is not
    * even parsed.
    */
-  readonly words: readonly string[];
+  readonly concerns: (code: string) => boolean;
   /** Reads the grammar; called once, when the first hunk needs it. */
   readonly load: () => Promise<GrammarBytes>;
   /** The kernel that the patches are for; the newest that the tables know unless told. */
@@ -56,9 +57,7 @@ export function createLinter(options: LinterOptions): Linter {
   const minRank = RANK[options.minConfidence ?? "low"];
   let parser: CParser | null = null;
   const matters = (file: FileDiff) =>
-    file.hunks.some((hunk) =>
-      hunk.lines.some((line) => options.words.some((word) => line.text.includes(word)))
-    );
+    file.hunks.some((hunk) => hunk.lines.some((line) => options.concerns(line.text)));
 
   return {
     async lint(patch) {
@@ -68,14 +67,15 @@ export function createLinter(options: LinterOptions): Linter {
       let findings: Finding[] = [];
       if (code.length > 0) {
         parser ??= await loadC(await options.load());
-        const sides = {
-          new: readSide(code, "new", parser, kernel),
-          old: readSide(code, "old", parser, kernel),
-        };
-        for (const file of sides.new.files) unseen.push(...notUnderstood(file, options.words));
-        const after = judge(sides.new, rules, faults);
+        const side = readSide(code, "new", parser, kernel, options.concerns);
+        for (const file of side.files) unseen.push(...notUnderstood(file, options.concerns));
+        const after = judge(side, rules, faults, options.concerns);
+        // Most patches have nothing to answer for; the old side is read only for those that have.
         if (after.length > 0) {
-          findings = introduced(after, judge(sides.old, rules, faults))
+          findings = introduced(
+            after,
+            judge(readSide(code, "old", parser, kernel, options.concerns), rules, faults, options.concerns),
+          )
             .map(toFinding)
             .filter((finding) => RANK[finding.confidence] >= minRank)
             .filter(unique());
@@ -100,11 +100,6 @@ function appliesTo(rule: Rule, kernel: Version | null): boolean {
     (until === undefined || compare(kernel, until) < 0);
 }
 
-/** Orders two releases: negative when `a` is older. */
-export function compare(a: Version, b: Version): number {
-  return a[0] - b[0] || a[1] - b[1];
-}
-
 const isJudged = (file: FileDiff) => file.status !== "combined" && file.status !== "binary";
 const isCode = (file: FileDiff) =>
   isJudged(file) && file.newPath !== null &&
@@ -115,8 +110,11 @@ function readSide(
   side: "new" | "old",
   parser: CParser,
   kernel: Version | null,
+  concerns: (code: string) => boolean,
 ): Side {
-  const sources = files.map((file) => readSource(file, side, parser)).filter((file) => file !== null);
+  const sources = files
+    .map((file) => readSource(file, side, parser, concerns))
+    .filter((file) => file !== null);
   return { side, files: sources, kernel };
 }
 
@@ -138,7 +136,7 @@ function notRead(patch: Patch): Unseen[] {
 }
 
 /** Changed lines that matter and that the parser could make nothing of. */
-function notUnderstood(file: SourceFile, words: readonly string[]): Unseen[] {
+function notUnderstood(file: SourceFile, concerns: (code: string) => boolean): Unseen[] {
   const out: Unseen[] = [];
   if (!file.isParsed) {
     out.push({ what: file.path, reason: "too far from C for the parser to come to an end" });
@@ -148,7 +146,7 @@ function notUnderstood(file: SourceFile, words: readonly string[]): Unseen[] {
       stmt: (stmt) => {
         if (stmt.kind !== "hole") return;
         const text = file.text.slice(stmt.start, stmt.end);
-        if (text.includes(HOLE) || !file.isChanged(stmt) || !words.some((word) => text.includes(word))) {
+        if (text.includes(HOLE) || !file.isChanged(stmt) || !concerns(text)) {
           return;
         }
         out.push({
@@ -161,13 +159,19 @@ function notUnderstood(file: SourceFile, words: readonly string[]): Unseen[] {
   return out;
 }
 
-function judge(side: Side, rules: readonly Rule[], faults: Fault[]): Judged[] {
+function judge(
+  side: Side,
+  rules: readonly Rule[],
+  faults: Fault[],
+  concerns: (code: string) => boolean,
+): Judged[] {
   const use = createUse(side);
   const out: Judged[] = [];
   for (const file of side.files) {
+    const functions = file.functions.filter((fn) => concerns(file.text.slice(fn.node.start, fn.node.end)));
     for (const rule of rules) {
       if (rule.scope === "file") run(rule, file, null, use, out, faults);
-      else for (const fn of file.functions) run(rule, file, fn, use, out, faults);
+      else for (const fn of functions) run(rule, file, fn, use, out, faults);
     }
   }
   return out;

@@ -11,14 +11,13 @@
 import { Buffer } from "node:buffer";
 import { readAddresses } from "./address.ts";
 import { decodeBase64, decodeText, decodeWords, fromLatin1, toLatin1, unquotePrintable } from "./encoding.ts";
-import { bodyOffset, type Fields, readFields, readParameters } from "./header.ts";
+import { bodyOffset, type Fields, headOffset, readFields, readParameters } from "./header.ts";
+import { MAX_MESSAGE_BYTES } from "./mailbox.ts";
 import { isReadable, type Leaf, type LeafText, readLeaf, unixLines } from "./mime.ts";
 import { plain } from "./plain.ts";
 import { readSubject } from "./subject.ts";
 import type { Address, Defect, Mail } from "./types.ts";
 
-/** A longer message is read up to here, and the rest reported. */
-export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** A longer head is read up to here; the longest real one seen is 27 KiB. */
 export const MAX_HEAD_BYTES = 1024 * 1024;
 /** Deepest nesting in real kernel mail is 3 (mailman around a signature around alternatives). */
@@ -236,8 +235,7 @@ export async function readMail(bytes: Uint8Array, origin: Origin): Promise<Mail>
     defects.push(TOO_LARGE(`message of ${bytes.length} bytes, read up to ${MAX_MESSAGE_BYTES}`));
   }
   const text = toLatin1(message);
-  // Blank lines before the head: web archives and shell redirection leave them; git skips them too.
-  const headAt = /^(?:\xef\xbb\xbf)?[ \t]*(?:\r?\n[ \t]*)*/.exec(text)?.[0].length ?? 0;
+  const headAt = headOffset(text);
   const bodyAt = headAt + bodyOffset(text.slice(headAt));
   if (bodyAt - headAt > MAX_HEAD_BYTES) {
     defects.push(TOO_LARGE(`head of ${bodyAt - headAt} bytes, read up to ${MAX_HEAD_BYTES}`));

@@ -31,10 +31,12 @@ export interface MboxMessage {
   readonly masking: Masking;
 }
 
-/** A longer message is cut here. */
+/** A longer message is read up to here, and the rest reported. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** A longer line is no envelope line. Bounds the backtracking in what follows, too. */
+const MAX_ENVELOPE_LINE = 512;
 /** An envelope line and the start of the field behind it fit into this. */
-const MAX_ENVELOPE_BYTES = 1024;
+const MAX_ENVELOPE_BYTES = 2 * MAX_ENVELOPE_LINE;
 
 const ENVELOPE =
   /From [^\r\n]*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [^\r\n]*\d\d?:\d\d[^\r\n]*\r?\n(?:[!-9;-~]+:|>?From )/y;
@@ -52,6 +54,8 @@ function isSeparator(text: string, at: number, isFirst: boolean): boolean {
     const before = text.charCodeAt(at - 2) === CR ? at - 3 : at - 2;
     if (text.charCodeAt(before) !== LF) return false;
   }
+  const end = text.indexOf("\n", at);
+  if (end < 0 || end - at > MAX_ENVELOPE_LINE) return false;
   ENVELOPE.lastIndex = at;
   return ENVELOPE.test(text);
 }

@@ -5,13 +5,14 @@
  * @module
  */
 import { toLatin1, unquotePrintable } from "./encoding.ts";
-import { bodyOffset } from "./header.ts";
+import { bodyOffset, headOffset } from "./header.ts";
 
 /** See {@link createPrefilter}. */
 export interface Prefilter {
   /**
    * Whether one of the words stands where code can be: behind the first `@@ -` of the message, or before it on a
-   * line that starts like a line of a diff or a quote. The message may be masked or not, with head or without.
+   * line that starts like a line of a diff or a quote. The message may be masked or not, with head or without;
+   * not for a source file, in which every line is code.
    */
   mayMatter(message: Uint8Array): boolean;
 }
@@ -59,11 +60,9 @@ export function createPrefilter(words: readonly string[]): Prefilter {
 
   return {
     mayMatter(message: Uint8Array): boolean {
-      const text = toLatin1(message);
-      // Blank lines before the head: readMail passes over them.
-      let headAt = 0;
-      while (text.charCodeAt(headAt) <= 32 && headAt < text.length) headAt++;
-      const bodyAt = headAt === 0 ? bodyOffset(text) : 0;
+      const raw = toLatin1(message);
+      const text = raw.slice(headOffset(raw));
+      const bodyAt = bodyOffset(text);
       const head = text.slice(0, bodyAt);
       if (PARTS.test(head)) {
         // One encoded part is enough to decode all of it; such mails are few.

@@ -10,6 +10,14 @@ import { frame } from "./frame.ts";
 import type { CParser } from "./syntax.ts";
 import type { FileDiff, Line, Span } from "./types.ts";
 
+/** An `#include` line of one side. */
+export interface Include {
+  /** The header between the brackets or quotes: `linux/dma-mapping.h`. */
+  readonly header: string;
+  /** Where the line stands; its own text is blank there. */
+  readonly at: At;
+}
+
 /** One side of one file of a patch. */
 export interface SourceFile {
   /** The file's path on this side. */
@@ -20,6 +28,8 @@ export interface SourceFile {
   readonly text: string;
   /** `#include` and one-line `#define` lines of this side. */
   readonly directives: readonly string[];
+  /** The `#include`s of this side, in the order of the text. */
+  readonly includes: readonly Include[];
   readonly unit: Unit;
   /** False: the text is so far from C that the parser gave up; the unit is empty then. */
   readonly isParsed: boolean;
@@ -47,11 +57,20 @@ export interface FunctionView {
   readonly isNamed: boolean;
 }
 
-/** Builds one side of a file; null when the side does not exist or shows no line. */
-export function readSource(diff: FileDiff, side: "new" | "old", parser: CParser): SourceFile | null {
+/**
+ * Builds one side of a file; null when the side does not exist or shows no line.
+ *
+ * @param matters Whether a function with this text is wanted; all of them unless told
+ */
+export function readSource(
+  diff: FileDiff,
+  side: "new" | "old",
+  parser: CParser,
+  matters?: (text: string) => boolean,
+): SourceFile | null {
   const path = side === "new" ? diff.newPath : diff.oldPath;
   if (path === null || diff.hunks.length === 0) return null;
-  const framed = frame(diff, side);
+  const framed = frame(diff, side, matters);
   if (framed.rows.length === 0) return null;
   const unit = parser.parse(framed.text);
   return new Source(
@@ -68,8 +87,11 @@ export function readSource(diff: FileDiff, side: "new" | "old", parser: CParser)
 
 const NO_UNIT: Unit = { functions: [], structs: [], globals: [] };
 
+const INCLUDE = /^\s*#\s*include\s*[<"]([^>"]+)[>"]/;
+
 class Source implements SourceFile {
   readonly functions: readonly FunctionView[];
+  readonly includes: readonly Include[];
   private readonly starts: number[] = [0];
   private readonly newNos: Map<Line, number>;
 
@@ -86,6 +108,18 @@ class Source implements SourceFile {
     for (let i = text.indexOf("\n"); i !== -1; i = text.indexOf("\n", i + 1)) this.starts.push(i + 1);
     this.newNos = side === "old" ? newLineNumbers(diff) : new Map();
     this.functions = unit.functions.map((node) => this.view(node));
+    this.includes = this.findIncludes();
+  }
+
+  private findIncludes(): Include[] {
+    // A commented-out line is no directive.
+    const headers = new Set(this.directives.map((line) => INCLUDE.exec(line)?.[1]));
+    return this.rows.flatMap((line, row) => {
+      const header = line === null ? undefined : INCLUDE.exec(line.text)?.[1];
+      if (header === undefined || !headers.has(header)) return [];
+      const start = this.starts[row]!;
+      return [{ header, at: { start, end: start } }];
+    });
   }
 
   private view(node: FunctionNode): FunctionView {

@@ -10,6 +10,9 @@ import type { Call, Declarator, Expr, FunctionNode, Initializer, Stmt, StructNod
 import { HOLE } from "./ast.ts";
 import { soften } from "./soften.ts";
 
+/** Names that only types have. */
+const TYPE_NAME = /^(?:__)?(?:[us](?:8|16|32|64)|[lb]e(?:16|32|64))$|_t$|^u(?:int|long|short|char)$/;
+
 /** The two WebAssembly modules: the parser's run time and the C grammar. Reading them is the caller's job. */
 export interface GrammarBytes {
   readonly runtime: Uint8Array;
@@ -418,6 +421,11 @@ class Lowering {
             slot = kid;
           }
         }
+        // `(u32)(x + 4)`: only a name tells a cast from a call through a pointer.
+        const type = byField(node, "function")?.type === "parenthesized_expression" && callee.kind === "ident"
+          ? callee.name
+          : "";
+        if (args.length === 1 && TYPE_NAME.test(type)) return { kind: "cast", type, value: args[0]!, ...at };
         return { kind: "call", callee, name: callee.kind === "ident" ? callee.name : "", args, ...at };
       }
       case "field_expression": {

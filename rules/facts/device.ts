@@ -29,7 +29,9 @@ export function isImporter(form: string, fn: FunctionView): boolean {
 
 /** Whether the form is the device behind a dmaengine channel: the DMA controller. */
 export function isChannelDevice(form: string): boolean {
-  return /->device->dev$/.test(form) || /^dmaengine_get_dma_device\(/.test(form);
+  // Other structures have a `device` as well; that of a channel is a pointer whose own `dev` is one.
+  return /^(?!&).*(?:chan|dma|[rt]x)\w*(?:\[[^\]]*\])?->device->dev$/i.test(form) ||
+    /^dmaengine_get_dma_device\(/.test(form);
 }
 
 /** Whether the form names the PCI device's struct device: `&pdev->dev` of owner `pdev`. */

@@ -31,7 +31,9 @@ export const SPOKEN: Readonly<Record<string, string>> = {
   "bus-offset": "offset between PCI bus and CPU physical addresses",
   "dma": "DMA address",
   "iova": "I/O virtual address",
+  "dt-cell": "raw cell of the device tree, an address of the parent bus",
   "pfn": "page frame number",
+  "sgt-dmabuf": "table of a dma-buf, mapped by its exporter",
 };
 
 /** What an origin is, in a few words: "CPU physical address of a BAR of `pdev`". */

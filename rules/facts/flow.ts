@@ -19,10 +19,10 @@ import {
 import { buildCfg, type Cfg, type CfgNode } from "../engine/cfg.ts";
 import type { Fact, Side, Use } from "../engine/fact.ts";
 import type { FunctionView, SourceFile } from "../engine/source.ts";
-import { API } from "../kernel/mod.ts";
+import { API, LOAD, PASSES, STORE } from "../kernel/mod.ts";
 
-import { BAR_NAME } from "../kernel/names.ts";
-import { GETTER, LOAD, STORE, TRANSPARENT } from "../kernel/shape.ts";
+import { BAR_NAME, FIELDS } from "../kernel/names.ts";
+import { GETTER } from "../kernel/shape.ts";
 import type { Store as Store_ } from "../kernel/hardware.ts";
 import type { Api, Meaning } from "../kernel/types.ts";
 import { isAddress, isPhys, type Origin, sameOrigins, type Step, union } from "./origin.ts";
@@ -314,8 +314,11 @@ class Analysis implements Flow {
 
   private compute(expr: Expr, state: State): readonly Origin[] {
     switch (expr.kind) {
-      case "ident":
-        return state.get(expr.name)?.origins ?? this.declared(expr, this.locals.get(expr.name) ?? null);
+      case "ident": {
+        const decl = this.locals.get(expr.name) ?? null;
+        const bound = state.get(expr.name);
+        return bound === undefined ? this.declared(expr, decl) : this.orByType(bound.origins, expr, decl);
+      }
       case "member":
         this.eval(expr.object, state);
         return this.member(expr, state);
@@ -426,6 +429,13 @@ class Analysis implements Flow {
     return [this.origin(meaning, expr, decl!.type, { certainty: "declared" })];
   }
 
+  /** What was stored is not known: the declared type still holds. */
+  private orByType(origins: readonly Origin[], expr: Expr, decl: Declarator | null): readonly Origin[] {
+    if (origins.length > 0 || decl === null) return origins;
+    const meaning = meaningOfType(decl);
+    return meaning === null ? NOTHING : [this.origin(meaning, expr, decl.type, { certainty: "declared" })];
+  }
+
   private byName(
     expr: Expr,
     name: string,
@@ -440,7 +450,7 @@ class Analysis implements Flow {
   private member(expr: Expr & { kind: "member" }, state: State): readonly Origin[] {
     const form = this.form(expr, state);
     const known = state.get(form);
-    if (known !== undefined) return known.origins;
+    if (known !== undefined) return this.orByType(known.origins, expr, this.field(expr));
     const object = this.form(expr.object, state);
     if (expr.field === "start" || expr.field === "end") {
       // struct resource: whose it is decides what its start is.
@@ -460,6 +470,11 @@ class Analysis implements Flow {
     const decl = this.field(expr);
     const fromField = this.fieldOrigins(expr);
     if (fromField.length > 0) return fromField;
+    const struct = structName(this.typeOf(expr.object));
+    const fixed = struct === null ? undefined : FIXED.get(`${struct}.${expr.field}`);
+    if (fixed !== undefined) {
+      return [this.origin(fixed, expr, `struct ${struct}`, { certainty: "declared" })];
+    }
     return this.declared(expr, decl);
   }
 
@@ -530,6 +545,8 @@ class Analysis implements Flow {
       case "^":
         return union(left.filter(carries), op === "-" ? NOTHING : right.filter(carries));
       case "&":
+        // The offset in a page is no address any more.
+        if (expr.kind === "binary" && (isLowMask(expr.left) || isLowMask(expr.right))) return NOTHING;
         return union(left.filter(isAddress), right.filter(isAddress));
       case ">>": {
         const pages = this.isPageShift(expr);
@@ -556,7 +573,7 @@ class Analysis implements Flow {
     const args = expr.args.map((arg) => this.eval(arg, state));
     const api = API.get(expr.name) ?? null;
     if (this.isRecording) this.calls.push({ call: expr, api, node: this.node });
-    const through = TRANSPARENT.get(expr.name);
+    const through = PASSES.get(expr.name);
     if (through !== undefined) {
       return through.reduce<readonly Origin[]>(
         (all, i) => union(all, (args[i] ?? NOTHING).filter(carries)),
@@ -717,7 +734,7 @@ class Analysis implements Flow {
       case "cast":
         return this.form(expr.value, state, isTarget);
       case "call": {
-        const through = TRANSPARENT.get(expr.name);
+        const through = PASSES.get(expr.name);
         if (through?.length === 1 && expr.args.length === 1) return this.form(expr.args[0]!, state);
         return `${expr.name}(${expr.args.map((arg) => this.form(arg, state)).join(", ")})`;
       }
@@ -733,8 +750,30 @@ class Analysis implements Flow {
   }
 }
 
+/** Fields of kernel structs of which the kind of address is fixed, as `struct.field`. */
+const FIXED: ReadonlyMap<string, Meaning> = new Map(
+  FIELDS.filter(({ meaning }) => meaning === "bus-offset" || isAddress({ meaning })).map((
+    { structType, member, meaning },
+  ) => [`${structType}.${member}`, meaning]),
+);
+
+/** `~PAGE_MASK`, `PAGE_SIZE - 1`, `0xfff`: what is left of an address is an offset. */
+function isLowMask(expr: Expr): boolean {
+  switch (expr.kind) {
+    case "number":
+      return expr.value !== null && expr.value <= 0xffffn;
+    case "unary":
+      return expr.op === "~" && expr.operand.kind === "ident" && /_MASK$/.test(expr.operand.name);
+    case "binary":
+      return expr.op === "-" && expr.right.kind === "number" && expr.right.value === 1n;
+    default:
+      return false;
+  }
+}
+
 /** Kinds that survive arithmetic: addresses, offsets between spaces, CPU pointers. */
 const CARRIED: ReadonlySet<string> = new Set([
+  "dt-cell",
   "bus-offset",
   "pfn",
   "iomem",
@@ -765,7 +804,7 @@ function isPath(expr: Expr): boolean {
     case "cast":
       return isPath(expr.value);
     case "call":
-      return (GETTER.test(expr.name) || TRANSPARENT.has(expr.name)) &&
+      return (GETTER.test(expr.name) || PASSES.has(expr.name)) &&
         expr.args.every((arg) => isPath(arg) || arg.kind === "number" || arg.kind === "unknown");
     default:
       return false;
@@ -856,11 +895,18 @@ export const known: Fact<Known, Side> = {
 };
 
 function fieldStore(store: Store, flow: Flow, use: Use, fields: Map<string, readonly Origin[]>): void {
-  const target = store.target;
+  // `&foo->dma`, given to an allocation that fills it.
+  const target = "kind" in store.target && store.target.kind === "unary" && store.target.op === "&"
+    ? store.target.operand
+    : store.target;
   if (!("kind" in target) || target.kind !== "member" || store.op !== "=") return;
+  // Half an address, or a page number, is not the address.
+  if (isShifted(store.value)) return;
   const exact = store.origins.filter((origin) =>
     origin.certainty === "exact" &&
-    (isAddress(origin) || origin.meaning === "iomem" || origin.meaning === "resource")
+    // A cast takes the __iomem off: the field holds other pointers, too.
+    (isAddress(origin) || (origin.meaning === "iomem" && store.value.kind !== "cast") ||
+      origin.meaning === "resource")
   );
   if (exact.length === 0) return;
   const struct = structName(flow.typeOf(target.object));
@@ -876,8 +922,18 @@ function fieldStore(store: Store, flow: Flow, use: Use, fields: Map<string, read
   fields.set(key, union(fields.get(key) ?? NOTHING, stepped));
 }
 
+function isShifted(expr: Expr): boolean {
+  if (expr.kind === "cast") return isShifted(expr.value);
+  return expr.kind === "binary" && (expr.op === ">>" || expr.op === "&");
+}
+
 /** The values of a function, helpers of the patch and fields set elsewhere in it included. */
 export const flow: Fact<Flow, FunctionView> = {
   name: "flow",
-  derive: (fn, use) => new Analysis(fn, use(types, use.side), use(known, use.side)),
+  derive(fn, use) {
+    const all = use(known, use.side);
+    // Nothing to add: what the function says for itself is all there is.
+    if (all.results.size === 0 && all.fields.size === 0) return use(shallow, fn);
+    return new Analysis(fn, use(types, use.side), all);
+  },
 };

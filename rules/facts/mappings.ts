@@ -9,7 +9,7 @@ import type { Call, Expr } from "../engine/ast.ts";
 import { asCall, type CfgNode } from "../engine/cfg.ts";
 import type { Fact } from "../engine/fact.ts";
 import type { FunctionView } from "../engine/source.ts";
-import { TRANSPARENT } from "../kernel/shape.ts";
+import { PASSES } from "../kernel/mod.ts";
 import type { Api } from "../kernel/types.ts";
 import { deref, type Flow, flow } from "./flow.ts";
 
@@ -109,7 +109,7 @@ export function resultOf(expr: Expr, call: Call): boolean {
     case "assign":
       return expr.op === "=" && resultOf(expr.value, call);
     case "call":
-      return (TRANSPARENT.get(expr.name) ?? []).some((i) =>
+      return (PASSES.get(expr.name) ?? []).some((i) =>
         expr.args[i] !== undefined && resultOf(expr.args[i]!, call)
       );
     case "binary":

@@ -77,7 +77,7 @@ const ADDRESSES: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether the origin is an integer address, of whatever space. */
-export const isAddress = (origin: Origin): boolean => ADDRESSES.has(origin.meaning);
+export const isAddress = (origin: Pick<Origin, "meaning">): boolean => ADDRESSES.has(origin.meaning);
 
 /** Whether the origin is an address as the CPU sees it. */
 export const isPhys = (origin: Origin): boolean => origin.meaning.startsWith("phys");

@@ -6,11 +6,26 @@
  */
 
 import type { SourceFile } from "../engine/source.ts";
-import { DMAENGINE_PATHS, IMPLEMENTATION_PATHS, isUnder, TEST_FILE, TEST_PATHS } from "../kernel/names.ts";
+import {
+  DMAENGINE_PATHS,
+  ENDPOINT_PATHS,
+  IMPLEMENTATION_PATHS,
+  isUnder,
+  MAPPER_PATHS,
+  PHYSICAL_FILE,
+  PHYSICAL_PATHS,
+  TEST_FILE,
+  TEST_PATHS,
+} from "../kernel/names.ts";
 
 /** Whether the file implements what the rules are about, or is no driver code at all. */
 export function isImplementation(file: SourceFile): boolean {
   return isUnder(file.path, IMPLEMENTATION_PATHS) || isTest(file);
+}
+
+/** Whether the file implements the DMA API or an IOMMU, or is no driver code: a narrower circle. */
+export function isMapper(file: SourceFile): boolean {
+  return isUnder(file.path, MAPPER_PATHS) || isTest(file);
 }
 
 /** Whether the file is a test, a sample or a tool. */
@@ -21,4 +36,14 @@ export function isTest(file: SourceFile): boolean {
 /** Whether the file is a DMA engine provider, which maps the FIFOs of other devices by design. */
 export function isDmaEngine(file: SourceFile): boolean {
   return isUnder(file.path, DMAENGINE_PATHS);
+}
+
+/** Whether the file talks to hardware or firmware that takes CPU physical addresses by its architecture. */
+export function takesPhysical(file: SourceFile): boolean {
+  return isUnder(file.path, PHYSICAL_PATHS) || PHYSICAL_FILE.test(file.path);
+}
+
+/** Whether the file is a PCI host or endpoint controller: its windows take CPU physical addresses. */
+export function isController(file: SourceFile): boolean {
+  return isUnder(file.path, ENDPOINT_PATHS);
 }

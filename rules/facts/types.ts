@@ -6,7 +6,7 @@
 
 import type { Declarator } from "../engine/ast.ts";
 import type { Fact, Side } from "../engine/fact.ts";
-import { FIELDS } from "../kernel/shape.ts";
+import { FIELD_TYPES } from "../kernel/shape.ts";
 
 /** Types visible on one side of a patch. */
 export interface Types {
@@ -46,7 +46,7 @@ export function fieldType(types: Types, type: string | null, field: string): Dec
   if (name === null) return null;
   const shown = types.structs.get(name)?.get(field);
   if (shown !== undefined) return shown;
-  const known = FIELDS.get(`${name}.${field}`);
+  const known = FIELD_TYPES.get(`${name}.${field}`);
   return known === undefined
     ? null
     : { name: field, type: known, isMmio: false, init: null, start: 0, end: 0 };

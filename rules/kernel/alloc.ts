@@ -53,7 +53,7 @@ const COHERENT: readonly Api[] = [
   coherent(
     "dma_alloc_attrs",
     ["device", "size", "dma", "gfp", "attrs"],
-    ["dma_free_attrs", "dma_free_coherent"],
+    ["dma_free_attrs", "dma_free_coherent", "dma_free_wc"],
     ATTRS,
   ),
   {
@@ -79,7 +79,8 @@ const COHERENT: readonly Api[] = [
   },
   freed("dma_free_coherent", ["device", "size", "kva-coherent", "dma"], ["coherent"], DMA),
   freed("dma_free_attrs", ["device", "size", "kva-coherent", "dma", "attrs"], ["coherent", "wc"], DMA),
-  freed("dma_free_wc", ["device", "size", "kva-coherent", "dma"], ["wc"], DMA),
+  // It is dma_free_attrs(…, DMA_ATTR_WRITE_COMBINE), the right one for dma_alloc_attrs() with that attribute.
+  freed("dma_free_wc", ["device", "size", "kva-coherent", "dma"], ["wc", "coherent"], DMA),
   freed("dmam_free_coherent", ["device", "size", "kva-coherent", "dma"], ["managed"], DMA),
 ];
 

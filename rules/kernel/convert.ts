@@ -19,6 +19,7 @@ const DIRECT = "include/linux/dma-direct.h";
 const P2P = "include/linux/pci-p2pdma.h, drivers/pci/p2pdma.c";
 const IOMMU = "include/linux/iommu.h, drivers/iommu/iommu.c";
 const DMA = "include/linux/dma-mapping.h";
+const ENGINE = "include/linux/dmaengine.h";
 const DEVRES = "include/linux/io.h, lib/devres.c";
 const IOMAP = "include/asm-generic/pci_iomap.h, lib/pci_iomap.c";
 const PLATFORM = "include/linux/platform_device.h, drivers/base/platform.c";
@@ -36,7 +37,7 @@ function turns(name: string, params: readonly Meaning[], returns: Meaning, sourc
 }
 
 const CPU_ADDRESS: readonly Api[] = [
-  ...["virt_to_phys", "__pa", "__pa_nodebug"].map((name) => turns(name, ["kva"], "phys-ram", IO)),
+  ...["virt_to_phys", "__pa"].map((name) => turns(name, ["kva"], "phys-ram", IO)),
   ...["phys_to_virt", "__va"].map((name) => turns(name, ["phys-ram"], "kva", IO)),
   turns("page_to_phys", ["page"], "phys-ram", "asm/io.h, include/asm-generic/memory_model.h since v6.13"),
   turns("phys_to_page", ["phys-ram"], "page", "asm/io.h, include/asm-generic/memory_model.h since v6.13"),
@@ -271,6 +272,65 @@ const DOMAIN: readonly Api[] = [
   }),
 ];
 
+/** Who the device is: channels and attachments carry one. */
+const CARRIER: readonly Api[] = [
+  ...["dma_request_chan", "devm_dma_request_chan"].map((name) =>
+    row({
+      name,
+      role: "convert",
+      params: ["device", "none"],
+      returns: "dma-chan",
+      // The device asks for a channel; the DMA is done by the channel's own (dmaengine_get_dma_device()).
+      device: null,
+      failure: "err-ptr",
+      source: ENGINE,
+    })
+  ),
+  row({
+    name: "dma_request_slave_channel",
+    role: "convert",
+    params: ["device", "none"],
+    returns: "dma-chan",
+    device: null,
+    failure: "null",
+    source: ENGINE,
+  }),
+  row({
+    name: "dma_request_channel",
+    role: "convert",
+    params: ["none", "none", "none"],
+    returns: "dma-chan",
+    failure: "null",
+    source: ENGINE,
+  }),
+  ...["dma_buf_attach", "dma_buf_dynamic_attach"].map((name) =>
+    row({
+      name,
+      role: "convert",
+      params: ["dma-buf", "device"],
+      returns: "attachment",
+      failure: "err-ptr",
+      source: "include/linux/dma-buf.h: the device becomes attach->dev, the importer",
+    })
+  ),
+  row({
+    name: "dma_buf_get",
+    role: "convert",
+    params: ["none"],
+    returns: "dma-buf",
+    failure: "err-ptr",
+    source: "include/linux/dma-buf.h",
+  }),
+  row({
+    name: "dma_buf_export",
+    role: "convert",
+    params: ["none"],
+    returns: "dma-buf",
+    failure: "err-ptr",
+    source: "include/linux/dma-buf.h",
+  }),
+];
+
 /** A function that makes device memory reachable for the CPU. */
 function remaps(
   names: readonly string[],
@@ -381,6 +441,8 @@ const RESOURCE: readonly Api[] = [
   finds("request_mem_region", ["phys", "size", "none"], "null", IOPORT),
   finds("devm_request_mem_region", ["device", "phys", "size", "none"], "null", IOPORT),
   turns("resource_size", ["resource"], "size", IOPORT),
+  // A pointer to big-endian cells, untranslated: of_translate_address() makes a CPU physical address of them.
+  { ...turns("of_get_address", ["none"], "dt-cell", OF), failure: "null" },
 ];
 
 /** What `->start` of a resource is, by the function that finds it. */
@@ -476,6 +538,7 @@ export const CONVERT: readonly Api[] = [
   ...PCI_ADDRESS,
   ...PEER,
   ...DOMAIN,
+  ...CARRIER,
   ...IOREMAP,
   ...RESOURCE,
   ...CPU_USE,

@@ -91,6 +91,9 @@ const ENDIAN = ["16", "32", "64"].flatMap((bits) => [
 /** What hands a value on. lower_32_bits() and upper_32_bits() give a half of it, which is still of its kind. */
 export const TRANSPARENT: readonly Transparent[] = [
   ...passes(ENDIAN, [0], "include/linux/byteorder/generic.h, include/linux/swab.h"),
+  // Both read through a pointer; of the values that are followed only device tree cells come as one.
+  ...passes(["be32_to_cpup", "be64_to_cpup"], [0], "include/linux/byteorder/generic.h"),
+  ...passes(["of_read_number"], [0], "include/linux/of.h"),
   ...passes(["lower_32_bits", "upper_32_bits"], [0], "include/linux/wordpart.h"),
   ...passes(["min", "max", "umin", "umax", "min_not_zero"], [0, 1], "include/linux/minmax.h"),
   ...passes(["min_t", "max_t"], [1, 2], "include/linux/minmax.h"),

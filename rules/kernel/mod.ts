@@ -6,8 +6,9 @@
  */
 
 import { ALLOC } from "./alloc.ts";
+import { createConcerns } from "./concerns.ts";
 import { CONVERT } from "./convert.ts";
-import { GONE_ROWS } from "./gone.ts";
+import { GONE_ROWS, INTERNAL } from "./gone.ts";
 import { HARDWARE, LOADS, STORES, TRANSPARENT } from "./hardware.ts";
 import { MAPPING } from "./mapping.ts";
 import { MASK } from "./mask.ts";
@@ -58,7 +59,9 @@ export const PASSES: ReadonlyMap<string, readonly number[]> = new Map(
 export const WORDS: readonly string[] = [
   "dma_",
   "DMA_",
+  "dmam_",
   "_phys",
+  "phys_addr_t",
   "iommu_map",
   "pci_res",
   "P2PDMA",
@@ -72,6 +75,10 @@ export const WORDS: readonly string[] = [
   "pci_map_",
   "pci_unmap_",
   "_consistent",
+  // usb_alloc_coherent()
+  "_coherent",
+  // phys_to_dma()
+  "phys_to_",
   "iommu_unmap",
   "dmaengine_",
   "move_notify",
@@ -80,9 +87,18 @@ export const WORDS: readonly string[] = [
   "asm/dma-",
   // xsk_buff_xdp_get_dma(), xsk_buff_raw_get_dma()
   "get_dma",
+  "of_get_address",
   // pdev->resource[bar].start
   "resource[",
 ];
+
+/** Whether code could hold anything that a rule has to say something of. */
+export const concerns: (code: string) => boolean = createConcerns(
+  WORDS,
+  API.values(),
+  GONE.values(),
+  INTERNAL,
+);
 
 export { ALLOC, MAY_BE_LINEAR } from "./alloc.ts";
 export { CONVERT, RESOURCE_STARTS } from "./convert.ts";

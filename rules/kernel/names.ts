@@ -18,6 +18,23 @@ export const BAR_NAME =
 /** Functions that pass a physical address to firmware or a hypervisor, which is right (RULES.md T07). */
 export const FIRMWARE_CALL = /smc|hvc|hypercall|hv_call|ghcb|tdcall|fw_cfg/i;
 
+/**
+ * Names that drivers give to a DMA address. A hint, never a proof; `dma_phys` and `phys_dma` say both things and
+ * are out.
+ */
+export const DMA_NAME =
+  /^(?:\w*_)?(?:dma|dma_?addr(?:ess)?|dma_?handle|dma_?base|dma_?buf(?:fer)?|iova|busaddr|daddr)\d*$/i;
+
+/** Names that drivers give to a CPU physical address. A hint, never a proof. */
+export const PHYS_NAME = /^(?:\w*_)?(?:phys(?:_?addr(?:ess)?|_base)?|paddr)$/i;
+
+/** The strongest of the names in DMA_NAME: nobody calls anything else so. */
+export const DMA_HANDLE_NAME = /^(?:\w*_)?dma_?(?:addr(?:ess)?|handle)$/i;
+
+/** Names of private wrappers around writel() and its kin: `foo_writel()`, `foo_reg_write()`, `foo_w32()`. */
+export const REGISTER_WRITE =
+  /^(?!mem|copy|put_|get_)\w*_(?:write[lq]|write(?:32|64)|iowrite(?:32|64)|wr(?:32|64)?|w(?:32|64)|reg_(?:write|set)|write_reg)(?:_relaxed)?$/;
+
 /** One DMA_ATTR_ constant. */
 export interface Attribute {
   readonly name: string;
@@ -257,6 +274,12 @@ export const FIELDS: readonly Field[] = [
     meaning: "bus-offset",
     source: "include/linux/pci-p2pdma.h (v6.19)",
   },
+  {
+    structType: "pci_dev",
+    member: "rom",
+    meaning: "phys-mmio",
+    source: "include/linux/pci.h: physical address of a ROM that the firmware told of",
+  },
   { structType: "pci_bus_region", member: "start", meaning: "pci-bus", source: "include/linux/pci.h" },
 ];
 
@@ -278,11 +301,69 @@ export const IMPLEMENTATION_PATHS: readonly string[] = [
   "kernel/dma/",
 ];
 
+/** Of these, the code below the DMA API: its own calls of dma_map_sg() and friends look wrong on purpose. */
+export const MAPPER_PATHS: readonly string[] = [
+  "arch/",
+  "drivers/iommu/",
+  "drivers/pci/p2pdma.c",
+  "drivers/xen/grant-dma-ops.c",
+  "drivers/xen/swiotlb-xen.c",
+  "include/linux/dma-mapping.h",
+  "include/linux/dma-direct.h",
+  "include/linux/dma-map-ops.h",
+  "kernel/dma/",
+  "lib/scatterlist.c",
+];
+
 /** DMA engine providers: they map FIFOs of other devices with dma_map_resource(), which is right (RULES.md 0.6). */
 export const DMAENGINE_PATHS: readonly string[] = ["drivers/dma/"];
 
 /** PCI endpoint side: an outbound window takes CPU physical addresses (RULES.md T02). */
 export const ENDPOINT_PATHS: readonly string[] = ["drivers/pci/endpoint/", "drivers/pci/controller/"];
+
+/**
+ * Where hardware or firmware takes CPU physical addresses by its architecture, with no IOMMU and often no struct
+ * device in between: interrupt controllers, firmware and hypervisor calls, channel programs, chipset apertures.
+ */
+export const PHYSICAL_PATHS: readonly string[] = [
+  "block/",
+  "crypto/",
+  "drivers/acpi/",
+  "drivers/cache/",
+  "drivers/char/agp/",
+  "drivers/char/powernv",
+  "drivers/cpuidle/",
+  "drivers/crypto/ccp/",
+  "drivers/edac/",
+  "drivers/firmware/",
+  "drivers/hv/",
+  "drivers/irqchip/",
+  "drivers/misc/cxl/",
+  "drivers/misc/ocxl/",
+  "drivers/mtd/devices/powernv",
+  "drivers/nvdimm/",
+  "drivers/platform/goldfish/",
+  "drivers/power/",
+  "drivers/remoteproc/",
+  "drivers/s390/",
+  "drivers/soc/",
+  "drivers/tee/",
+  "drivers/usb/early/",
+  "drivers/virt/",
+  "drivers/virtio/",
+  "fs/",
+  "include/",
+  "init/",
+  "kernel/",
+  "lib/",
+  "mm/",
+  "security/",
+  "virt/",
+];
+
+/** Guests and firmware clients that lie among other drivers: what they fill is read by the hypervisor's CPU. */
+export const PHYSICAL_FILE =
+  /(?:^|[/_-])(?:opal|powernv|pseries|hyperv|virtio|virtgpu|vmwgfx|xen)(?:[/_.-]|$)/;
 
 /** Code that never runs in a driver. */
 export const TEST_PATHS: readonly string[] = [
@@ -296,8 +377,9 @@ export const TEST_PATHS: readonly string[] = [
   "tools/",
 ];
 
-/** File names of tests that lie beside what they test. */
-export const TEST_FILE = /(?:^|\/)(?:tests?|selftests?|kunit)\/|[_-](?:test|tests|kunit|selftest)\.[ch]$/;
+/** File names of tests that lie beside what they test. The NTB "tests" are drivers that move real data. */
+export const TEST_FILE =
+  /^(?!drivers\/ntb\/test\/)(?:.*\/)?(?:tests?|selftests?|kunit)\/|[_-](?:test|tests|kunit|selftest)\.[ch]$/;
 
 /** Whether a path of the tree starts with one of the prefixes. */
 export function isUnder(path: string, prefixes: readonly string[]): boolean {

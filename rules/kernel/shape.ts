@@ -1,17 +1,9 @@
 /**
- * How kernel code is shaped around addresses: which functions only look something up, which fields of common
- * structs hold an address, and which functions pass a value through.
+ * How kernel code is shaped around addresses: which functions only look something up, and the C types of the
+ * fields of common structs.
  *
  * @module
  */
-
-import { type Load, LOADS, type Store, STORES, TRANSPARENT as ROWS } from "./hardware.ts";
-
-/** Functions through which a value passes, with the positions of the arguments that do. */
-export const TRANSPARENT: ReadonlyMap<string, readonly number[]> = ROWS.reduce(
-  (map, { name, argument }) => map.set(name, [...(map.get(name) ?? []), argument]),
-  new Map<string, readonly number[]>(),
-);
 
 /**
  * Functions that give the same answer each time for the same argument, so that their call can stand for the value:
@@ -21,7 +13,7 @@ export const GETTER =
   /^(?:to_\w+|\w*_to_\w+|\w*2\w*dev\w*|\w*get_drvdata|container_of(?:_const)?|\w+_priv|\w+_dev|\w+_device|dmaengine_get_dma_device|\w+_get_dma_dev\w*|vdev_\w+|pci_resource_n|crypto_\w*ctx\w*|\w+_ctx)$/;
 
 /** Types of fields of common kernel structs, as `struct.field`; include/linux/{pci,device,dma-buf,dmaengine,platform_device}.h. */
-export const FIELDS: ReadonlyMap<string, string> = new Map([
+export const FIELD_TYPES: ReadonlyMap<string, string> = new Map([
   ["pci_dev.dev", "struct device"],
   ["platform_device.dev", "struct device"],
   ["device.parent", "struct device *"],
@@ -42,10 +34,8 @@ export const FIELDS: ReadonlyMap<string, string> = new Map([
   ["dma_slave_config.dst_addr", "phys_addr_t"],
   ["phys_vec.paddr", "phys_addr_t"],
   ["dma_buf_phys_vec.paddr", "phys_addr_t"],
+  ["dmaengine_unmap_data.addr", "dma_addr_t[]"],
+  ["pci_dev.rom", "phys_addr_t"],
+  ["urb.transfer_dma", "dma_addr_t"],
+  ["urb.setup_dma", "dma_addr_t"],
 ]);
-
-/** Macros that store a value where the grammar sees a call, by name. */
-export const STORE: ReadonlyMap<string, Store> = new Map(STORES.map((row) => [row.name, row]));
-
-/** Macros that read `pointer->member` given the bare member name, by name. */
-export const LOAD: ReadonlyMap<string, Load> = new Map(LOADS.map((row) => [row.name, row]));

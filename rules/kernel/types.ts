@@ -28,6 +28,7 @@ export type Meaning =
   | "bus-offset" // pci_bus_address() - pci_resource_start()
   | "dma" // dma_addr_t: what one device must emit
   | "iova" // an I/O virtual address that the driver chose itself (iommu_map())
+  | "dt-cell" // raw cell of a reg property: an address of the node's parent bus
   | "pfn"
   // objects
   | "page" // struct page *

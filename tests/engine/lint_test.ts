@@ -33,7 +33,12 @@ const toy = defineRule({
 
 function lint(diff: string, options: Partial<LinterOptions> = {}): Promise<Report> {
   const rules: readonly Rule[] = [toy];
-  const linter = createLinter({ rules, words: ["bad", "crash"], load: readGrammar, ...options });
+  const linter = createLinter({
+    rules,
+    concerns: (code) => /bad|crash/.test(code),
+    load: readGrammar,
+    ...options,
+  });
   return linter.lint(readPatch(mailFromText(diff, { input: "x.patch", position: null })));
 }
 

@@ -1,5 +1,6 @@
 /**
  * Measures p2plint against what else reads patches, in one run on one machine: the ratios count, not the seconds.
+ * Runs with all permissions: Deno gives /proc to nobody else, and the peak of memory stands there.
  * `deno task bench [--checkpatch FILE] [--patch FILE] [--mbox FILE]…`
  *
  * @module

@@ -1,0 +1,421 @@
+/**
+ * Y01: an address that loses its upper half on the way, in 32-bit arithmetic or in a 32-bit variable.
+ *
+ * @module
+ */
+
+import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
+import { defineRule, type FunctionView } from "./engine/rule.ts";
+import { type Flow, flow } from "./facts/flow.ts";
+import { handling } from "./facts/mappings.ts";
+import { isTest } from "./facts/place.ts";
+import { bitsOf, isAddressType, widthOf, widthOfType } from "./facts/width.ts";
+import { API } from "./kernel/mod.ts";
+
+/** What an argument must mean for a truncated one to be a wrong address. */
+const ADDRESSES = /^(?:dma|iova|phys(?:-\w+)?|pci-bus)$/;
+/** Names of page numbers: they are as large as memory is. */
+const PAGE_NUMBER = /pfn|pageno|page_?(?:num|nr|idx|index|frame)|^(?:pde|pte)$/i;
+const PAGE_SHIFT = /PAGE_SHIFT$/;
+/** Architectures whose physical addresses fit `unsigned long`. */
+const LONG_IS_WIDE = /^arch\/(?:arm64|alpha|ia64|loongarch|parisc|s390)\//;
+/** A mask of 32 bits or fewer: what such a device is given fits. */
+const NARROW_MASK = /DMA_BIT_MASK\(\s*(?:[12]?\d|3[0-2])\s*\)/;
+
+export default defineRule({
+  id: "dma-addr-truncated",
+  since: "0.1.0",
+  code: "Y01",
+  severity: "error",
+  confidence: "medium",
+  category: "type",
+  scope: "function",
+  summary: "a DMA or physical address is computed in 32 bits or kept in too few",
+  why:
+    `C computes \`u32 << 12\` and \`int * UINT_MAX\` in 32 bits and widens the result afterwards, when the upper bits are
+gone. A page number shifted to an address needs the cast before the shift: \`(phys_addr_t)pfn << PAGE_SHIFT\`, or
+\`PFN_PHYS(pfn)\`, which has it. IOMMU drivers hand out addresses from the top of the device's mask down, and the BARs
+that peer-to-peer is about lie above 4 GiB: the upper half is not zero.
+
+\`unsigned long\` is no better where \`dma_addr_t\` is wider: ARM with LPAE, x86 with PAE. And \`dma_mapping_error()\` of a
+32-bit variable never fires, because \`DMA_MAPPING_ERROR\` is all ones in the width of \`dma_addr_t\`.`,
+  limits:
+    `Only what is declared in the patch has a known type. An offset by a loop counter, and a descriptor field of 32 bits,
+are taken as meant.`,
+  unless: "the value is known to be small enough for 32 bits",
+  sources: [
+    "include/linux/types.h: dma_addr_t, phys_addr_t",
+    "include/linux/pfn.h: PFN_PHYS()",
+    "https://lore.kernel.org/all/20251125-dma-buf-overflow-v1-1-b70ea1e6c4ba@fb.com/",
+    "https://lore.kernel.org/all/20260609164047.486227-1-xuehaohu@google.com/",
+  ],
+  messages: {
+    shift: "`{expr}` is computed in 32 bits before it becomes a {type}: cast first",
+    product: "`{expr}` is computed in 32 bits before it becomes a {type}: it overflows from {from} on",
+    lost: "`{expr}` shifts a 32-bit value by {by}: nothing is left of it",
+    pfn:
+      "`{expr}` is computed in unsigned long, which is too narrow for a {type} on 32-bit machines with large addresses",
+    check: "dma_mapping_error() of `{handle}`, which has 32 bits, is never true: make it a dma_addr_t",
+    bit: "`{handle}` has 32 bits: `{bit}` is lost",
+    narrow: "`{handle}` has 32 bits and gets the {what} of {callee}()",
+  },
+  bad: [
+    {
+      title: "a page number shifted before it is widened",
+      patch: String.raw`
++static dma_addr_t foo_pde_to_dma(u32 pde)
++{
++	return pde << 12; /* want: shift */
++}
++
++static void foo_alloc(struct foo *foo, dma_addr_t *handle, int pageno)
++{
++	*handle = foo->base + (pageno << PAGE_SHIFT); /* want: shift */
++}`,
+    },
+    {
+      title: "pieces of 4 GiB counted in int",
+      patch: String.raw`
++static void foo_fill(struct scatterlist *sg, dma_addr_t addr, int n)
++{
++	int i;
++
++	for (i = 0; i < n; i++) {
++		sg_dma_address(sg) = addr + i * UINT_MAX; /* want: product */
++		sg = sg_next(sg);
++	}
++}`,
+    },
+    {
+      title: "the upper half of a register pair",
+      patch: String.raw`
++static dma_addr_t foo_base(struct foo *foo)
++{
++	u32 lo = readl(foo->regs), hi = readl(foo->regs + 4);
++	dma_addr_t base = lo | hi << 32; /* want: lost */
++
++	return base;
++}`,
+    },
+    {
+      title: "an address bit beyond the variable",
+      patch: String.raw`
++static void foo_push(struct foo *foo, dma_addr_t base, u32 offset)
++{
++	u32 ptr = base + offset;
++
++	ptr |= BIT(39); /* want: bit */
++	foo_write(foo, ptr);
++}`,
+    },
+    {
+      title: "unsigned long on a machine with LPAE",
+      patch: String.raw`
++static void foo_window(struct foo *foo, struct page *page)
++{
++	phys_addr_t phys = page_to_pfn(page) << PAGE_SHIFT; /* want: pfn */
++
++	foo_set_phys(foo, phys);
++}`,
+    },
+    {
+      title: "a handle of 32 bits",
+      patch: String.raw`
++static int foo_map(struct foo *foo)
++{
++	u32 addr = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE); /* want: narrow */
++
++	if (dma_mapping_error(foo->dev, addr)) /* want: check */
++		return -ENOMEM;
++	writel(addr, foo->regs);
++	return 0;
++}`,
+    },
+  ],
+  good: [
+    {
+      title: "the cast comes first",
+      patch: String.raw`
++static dma_addr_t foo_pde_to_dma(u32 pde)
++{
++	return (dma_addr_t)pde << 12; /* ok: shift */
++}
++
++static void foo_fill(struct scatterlist *sg, dma_addr_t addr, int i, unsigned long pfn)
++{
++	sg_dma_address(sg) = addr + (dma_addr_t)i * UINT_MAX; /* ok: product */
++	foo_set(PFN_PHYS(pfn));
++}`,
+    },
+    {
+      title: "an offset by a counter, and a field that is masked",
+      patch: String.raw`
++static void foo_ring(struct foo *foo, dma_addr_t base, u32 reg)
++{
++	dma_addr_t addr;
++	int i;
++
++	for (i = 0; i < FOO_N; i++)
++		foo->ring[i] = base + (i << 12); /* ok: shift */
++	addr = (reg & 0xffff) << 16; /* ok: shift */
++	foo->addr = base + i * FOO_SIZE; /* ok: product */
++	foo_go(foo, addr);
++}`,
+    },
+    {
+      title: "the device has a mask of 32 bits",
+      patch: String.raw`
++static int foo_probe(struct foo *foo)
++{
++	u32 addr;
++	int ret = dma_set_mask(foo->dev, DMA_BIT_MASK(32));
++
++	if (ret)
++		return ret;
++	addr = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE); /* ok: narrow */
++	writel(addr, foo->regs);
++	return 0;
++}`,
+    },
+    {
+      title: "halves on purpose",
+      patch: String.raw`
++static void foo_set(struct foo *foo, dma_addr_t addr)
++{
++	u32 lo = lower_32_bits(addr); /* ok: narrow */
++	u32 hi = upper_32_bits(addr); /* ok: narrow */
++
++	writel(lo, foo->regs);
++	writel(hi, foo->regs + 4);
++}`,
+    },
+  ],
+  *check(fn, use) {
+    if (isTest(fn.file)) return;
+    const values = use(flow, fn);
+    const seen = new Set<Expr>();
+    for (const { expr, type } of sinks(fn, values)) {
+      for (const draft of computed(expr, type, fn, values, false)) {
+        if (seen.has(draft.at)) continue;
+        seen.add(draft.at);
+        yield draft;
+      }
+    }
+    for (const check of use(handling, fn).checks) {
+      const { handleExpr } = check;
+      if (handleExpr === null || handleExpr.kind === "call" || handleExpr.kind === "cast") continue;
+      const type = values.typeOf(handleExpr);
+      if (widthOfType(type) !== 32) continue;
+      yield {
+        at: check.call,
+        say: "check",
+        with: { handle: fn.file.textOf(handleExpr) },
+        because: [{ at: handleExpr, note: `declared \`${type}\`` }],
+        confidence: "high",
+        unless: "dma_addr_t has 32 bits on every machine that the driver is built for",
+        subject: values.canonical(handleExpr),
+      };
+    }
+    for (const { target, value, op, place } of values.stores) {
+      const type = "kind" in target ? values.typeOf(target) : target.type;
+      if ((op !== "|=" && op !== "=") || widthOfType(type) !== 32) continue;
+      const bit = highBit(value);
+      if (bit === null) continue;
+      yield {
+        at: value,
+        say: "bit",
+        with: { handle: "kind" in target ? fn.file.textOf(target) : target.name, bit: fn.file.textOf(bit) },
+        because: [{ at: value, note: `stored in \`${place}\`, declared \`${type}\`` }],
+        confidence: "high",
+        unless: "the bit is meant to be dropped",
+        subject: `${place} ${fn.file.textOf(bit)}`,
+      };
+    }
+    const isMasked = use.side.files.some((file) => NARROW_MASK.test(file.text));
+    if (isMasked) return;
+    for (const store of values.stores) {
+      const { target, value } = store;
+      const isLocal = !("kind" in target) || target.kind === "ident";
+      if (!isLocal || value.kind !== "call" || store.op !== "=") continue;
+      const type = "kind" in target ? values.typeOf(target) : target.type;
+      const api = API.get(value.name);
+      const isBar = api?.returns === "phys-bar" || api?.returns === "pci-bus";
+      const isMapped = api?.role === "map" && api.returns === "dma";
+      if (widthOfType(type) !== 32 || !(isBar || isMapped)) continue;
+      yield {
+        at: value,
+        say: "narrow",
+        with: {
+          handle: "kind" in target ? fn.file.textOf(target) : target.name,
+          what: isMapped ? "DMA address" : "address",
+          callee: value.name,
+        },
+        because: [{ at: value, note: `stored in \`${store.place}\`, declared \`${type}\`` }],
+        severity: "warning",
+        unless: "the device's mask has 32 bits or fewer",
+        subject: `${value.name} ${store.place}`,
+      };
+    }
+  },
+});
+
+/** The expressions that become an address: what is stored in one, returned as one, passed as one. */
+function* sinks(fn: FunctionView, values: Flow): Iterable<{ expr: Expr; type: string }> {
+  for (const { target, value } of values.stores) {
+    const type = "kind" in target ? typeOfTarget(target, values) : target.type;
+    if (isAddressType(type)) yield { expr: value, type: type! };
+  }
+  const returns = fn.node.returns.replace(/\b(?:static|inline|__always_inline|extern|const)\b/g, "").trim();
+  if (isAddressType(returns)) {
+    for (const { value } of values.returns) yield { expr: value, type: returns };
+  }
+  for (const { call, api } of values.calls) {
+    if (api === null) continue;
+    for (const [i, meaning] of api.params.entries()) {
+      const arg = call.args[i];
+      if (arg === undefined || !ADDRESSES.test(meaning) || api.role === "alloc" || api.role === "hardware") {
+        continue;
+      }
+      yield { expr: arg, type: /^(?:dma|iova)$/.test(meaning) ? "dma_addr_t" : "phys_addr_t" };
+    }
+  }
+}
+
+function typeOfTarget(target: Expr, values: Flow): string | null {
+  if (target.kind === "call" && /^sg_dma_address$/.test(target.name)) return "dma_addr_t";
+  return values.typeOf(target);
+}
+
+/** The parts of an address expression that C computes in too few bits. */
+function* computed(expr: Expr, type: string, fn: FunctionView, values: Flow, isAdded: boolean): Iterable<{
+  at: Expr;
+  say: "shift" | "product" | "lost" | "pfn";
+  with: Record<string, string>;
+  because: { at: Expr; note: string }[];
+  severity?: "warning";
+  confidence?: "high" | "medium" | "low";
+  wanted?: string;
+  subject: string;
+}> {
+  switch (expr.kind) {
+    case "cast":
+      if (widthOfType(expr.type) === 64) yield* computed(expr.value, type, fn, values, isAdded);
+      return;
+    case "conditional":
+      if (expr.yes !== null) yield* computed(expr.yes, type, fn, values, isAdded);
+      yield* computed(expr.no, type, fn, values, isAdded);
+      return;
+    case "binary":
+      break;
+    default:
+      return;
+  }
+  const text = fn.file.textOf(expr);
+  if (expr.op === "+" || expr.op === "-" || expr.op === "|") {
+    // Both halves narrow: the author thinks in 32 bits.
+    if (widthOf(expr, values) === 32 && expr.op !== "|") return;
+    yield* computed(expr.left, type, fn, values, true);
+    yield* computed(expr.right, type, fn, values, true);
+    return;
+  }
+  const declared = (part: Expr) => {
+    const shown = values.typeOf(part);
+    return shown === null ? [] : [{ at: part, note: `declared \`${shown}\`` }];
+  };
+  const width = widthOf(expr, values);
+  if (expr.op === "<<") {
+    const by = expr.right.kind === "number" && expr.right.value !== null ? Number(expr.right.value) : null;
+    const left = nameOf(expr.left);
+    const isPages = PAGE_SHIFT.test(nameOf(expr.right)) || (by !== null && by >= 12);
+    if (width === 32) {
+      if (expr.left.kind === "number" || expr.left.kind === "cast") return;
+      if (by !== null && by >= 32) {
+        yield {
+          at: expr,
+          say: "lost",
+          with: { expr: text, by: String(by) },
+          because: declared(expr.left),
+          confidence: "high",
+          wanted: `(${type})${fn.file.textOf(expr.left)} << ${by}`,
+          subject: text,
+        };
+        return;
+      }
+      const bits = bitsOf(expr.left, values);
+      if (!isPages || (bits !== null && bits + (by ?? 12) <= 32)) return;
+      // Added to a base it is an offset, unless it counts pages.
+      if (isAdded && !PAGE_NUMBER.test(left)) return;
+      yield {
+        at: expr,
+        say: "shift",
+        with: { expr: text, type },
+        because: declared(expr.left),
+        wanted: `(${type})${fn.file.textOf(expr.left)} << ${fn.file.textOf(expr.right)}`,
+        subject: text,
+      };
+      return;
+    }
+    const isPfn = isPages && (PAGE_NUMBER.test(left) || isPfnCall(expr.left)) &&
+      !LONG_IS_WIDE.test(fn.file.path);
+    if (isPfn && (width === "long" || isPfnCall(expr.left))) {
+      yield {
+        at: expr,
+        say: "pfn",
+        with: { expr: text, type },
+        because: declared(expr.left),
+        severity: "warning",
+        confidence: "low",
+        wanted: `PFN_PHYS(${fn.file.textOf(expr.left)})`,
+        subject: text,
+      };
+    }
+    return;
+  }
+  if (expr.op !== "*" || width !== 32) return;
+  for (const [count, piece] of [[expr.left, expr.right], [expr.right, expr.left]] as const) {
+    const size = sizeOf(piece);
+    if (size === null || size < 1n << 28n || count.kind === "number" || sizeOf(count) !== null) continue;
+    yield {
+      at: expr,
+      say: "product",
+      with: { expr: text, type, from: String((1n << 32n) / size + ((1n << 32n) % size === 0n ? 0n : 1n)) },
+      because: declared(count),
+      confidence: "high",
+      wanted: `(${type})${fn.file.textOf(count)} * ${fn.file.textOf(piece)}`,
+      subject: text,
+    };
+    return;
+  }
+}
+
+/** `BIT(39)` among the terms of a value; null when every bit is below 32. */
+function highBit(value: Expr): Expr | null {
+  if (value.kind === "binary" && value.op === "|") return highBit(value.left) ?? highBit(value.right);
+  if (value.kind !== "call" || !/^BIT(?:_ULL)?$/.test(value.name)) return null;
+  const [n] = value.args;
+  return n?.kind === "number" && n.value !== null && n.value >= 32n ? value : null;
+}
+
+/** The name that an expression goes by; "" when it has none. */
+function nameOf(expr: Expr): string {
+  let name = "";
+  walkExpr(expr, (inner) => {
+    if (inner.kind === "ident" && name === "") name = inner.name;
+    else if (inner.kind === "member" && name === "") name = inner.field;
+  });
+  return name;
+}
+
+function isPfnCall(expr: Expr): boolean {
+  const call: Call | null = expr.kind === "call" ? expr : null;
+  return call !== null && API.get(call.name)?.returns === "pfn";
+}
+
+function sizeOf(expr: Expr): bigint | null {
+  if (expr.kind === "number") return expr.value;
+  if (expr.kind !== "ident") return null;
+  if (expr.name === "UINT_MAX" || expr.name === "U32_MAX") return 0xffffffffn;
+  if (expr.name === "INT_MAX") return 0x7fffffffn;
+  const found = /^SZ_(\d+)([KMG])$/.exec(expr.name);
+  return found === null ? null : BigInt(found[1]!) << ({ K: 10n, M: 20n, G: 30n }[found[2]!] ?? 0n);
+}

@@ -1,0 +1,435 @@
+/**
+ * E02: a DMA address, or the memory that comes with one, is tested with the wrong question.
+ *
+ * @module
+ */
+
+import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
+import { type CfgNode, search } from "./engine/cfg.ts";
+import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
+import { type Flow, flow } from "./facts/flow.ts";
+import { handling } from "./facts/mappings.ts";
+import type { Origin } from "./facts/origin.ts";
+import { isImplementation } from "./facts/place.ts";
+import { API } from "./kernel/mod.ts";
+
+/** The handle's place and the pointer come from one call: its failure is a NULL pointer and nothing else. */
+const isFromAlloc = (origin: Origin) => {
+  const api = API.get(origin.api);
+  return origin.meaning === "dma" && origin.certainty === "exact" && api?.role === "alloc" &&
+    api.failure === "null" && api.families.length > 0;
+};
+const isFromMap = (origin: Origin) => {
+  const api = API.get(origin.api);
+  return origin.meaning === "dma" && origin.certainty === "exact" && api?.role === "map" &&
+    api.failure === "mapping-error";
+};
+
+export default defineRule({
+  id: "dma-mapping-wrong-test",
+  since: "0.1.0",
+  code: "E02",
+  severity: "error",
+  confidence: "high",
+  category: "error-check",
+  scope: "function",
+  summary: "the failure of a mapping or of a coherent allocation is looked for in the wrong place",
+  why:
+    `A mapping that fails returns \`DMA_MAPPING_ERROR\`, all ones; 0 is an address like any other: the first page of an
+IOMMU domain, or the first page of RAM behind a bus offset. \`!addr\` and \`IS_ERR(addr)\` therefore miss the failure,
+\`addr < 0\` is never true for an unsigned type, and an address of 0 is refused though it is good. Only
+\`dma_mapping_error()\` knows.
+
+With \`dma_alloc_coherent()\` and its kin it is the other way round: they return NULL, and leave the handle as it was.
+\`dma_mapping_error()\` of that handle tests whatever happened to be there, and a handle of 0 is a valid one. Their
+pointer is never an \`ERR_PTR()\`.`,
+  limits:
+    `An address that is tested against 0 long after it was checked stands for "is there one at all", and is left
+alone.`,
+  unless: "another value was stored in the same place on a way that the patch does not show",
+  sources: [
+    "include/linux/dma-mapping.h: the comment of DMA_MAPPING_ERROR",
+    "Documentation/core-api/dma-api.rst: dma_alloc_coherent(), dma_mapping_error()",
+    "https://lore.kernel.org/all/6b86f6e530b504a5eee864af10e2ae1570d7b645.1639157090.git.robin.murphy@arm.com/",
+    "https://lore.kernel.org/all/1614926102-44388-2-git-send-email-tanghui20@huawei.com/",
+  ],
+  messages: {
+    test: "`{test}` does not tell whether {map}() failed: that is DMA_MAPPING_ERROR and 0 is a valid address",
+    handle: "dma_mapping_error() is not for the handle of {map}(), whose failure is a NULL pointer",
+    zero: "`{handle}` of 0 is a valid address: whether {map}() failed only its pointer tells",
+    pointer: "{map}() returns NULL when it fails, never an ERR_PTR()",
+    sentinel:
+      "`{handle}` starts as 0, which dma_mapping_error() takes for a mapping: start with DMA_MAPPING_ERROR",
+    helper: "{helper}() returns 0 when it fails, which dma_mapping_error() takes for a valid address",
+  },
+  bad: [
+    {
+      title: "0 and negative numbers",
+      patch: String.raw`
++static int foo_map(struct foo *foo)
++{
++	dma_addr_t dst;
++
++	foo->src = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
++	if (!foo->src) /* want: test */
++		return -ENOMEM;
++	dst = dma_map_page(foo->dev, foo->page, 0, PAGE_SIZE, DMA_FROM_DEVICE);
++	if (IS_ERR_VALUE(dst)) /* want: test */
++		return -ENOMEM;
++	foo->dst = dst;
++	return 0;
++}`,
+    },
+    {
+      title: "dma_mapping_error() of a coherent handle",
+      patch: String.raw`
++static int foo_init(struct foo *foo)
++{
++	foo->ring = dma_alloc_coherent(foo->dev, FOO_RING, &foo->ring_dma, GFP_KERNEL);
++	if (dma_mapping_error(foo->dev, foo->ring_dma)) /* want: handle */
++		return -ENOMEM;
++	return 0;
++}`,
+    },
+    {
+      title: "a coherent handle against 0, and the pointer as an ERR_PTR()",
+      patch: String.raw`
++static int foo_init(struct foo *foo)
++{
++	void *ring = dma_alloc_coherent(foo->dev, FOO_RING, &foo->ring_dma, GFP_KERNEL);
++
++	if (!ring || !foo->ring_dma) /* want: zero */
++		return -ENOMEM;
++	foo->cmd = dmam_alloc_coherent(foo->dev, FOO_CMD, &foo->cmd_dma, GFP_KERNEL);
++	if (IS_ERR(foo->cmd)) /* want: pointer */
++		return PTR_ERR(foo->cmd);
++	return 0;
++}`,
+    },
+    {
+      title: "a handle that starts as 0 and is cleaned up by dma_mapping_error()",
+      patch: String.raw`
++static int foo_map(struct foo *foo)
++{
++	dma_addr_t src;
++	dma_addr_t dst = 0; /* want: sentinel */
++
++	src = dma_map_single(foo->dev, foo->in, foo->len, DMA_TO_DEVICE);
++	if (dma_mapping_error(foo->dev, src))
++		goto err;
++	dst = dma_map_single(foo->dev, foo->out, foo->len, DMA_FROM_DEVICE);
++	if (dma_mapping_error(foo->dev, dst))
++		goto err;
++	return foo_run(foo, src, dst);
++err:
++	if (!dma_mapping_error(foo->dev, dst))
++		dma_unmap_single(foo->dev, dst, foo->len, DMA_FROM_DEVICE);
++	return -ENOMEM;
++}`,
+    },
+    {
+      title: "a helper of the driver that fails with 0",
+      patch: String.raw`
++static dma_addr_t foo_addr_of(struct foo *foo, unsigned int i)
++{
++	if (i >= foo->n)
++		return 0;
++	return foo->ring_dma + i * sizeof(struct foo_desc);
++}
++
++static int foo_seek(struct foo *foo, unsigned int i)
++{
++	dma_addr_t addr = foo_addr_of(foo, i);
++
++	if (dma_mapping_error(foo->dev, addr)) /* want: helper */
++		return -EINVAL;
++	writeq(addr, foo->regs);
++	return 0;
++}`,
+    },
+  ],
+  good: [
+    {
+      title: "the right questions",
+      patch: String.raw`
++static int foo_init(struct foo *foo)
++{
++	foo->ring = dma_alloc_coherent(foo->dev, FOO_RING, &foo->ring_dma, GFP_KERNEL);
++	if (!foo->ring)
++		return -ENOMEM;
++	foo->src = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
++	if (dma_mapping_error(foo->dev, foo->src)) /* ok: test, handle */
++		return -ENOMEM;
++	return 0;
++}`,
+    },
+    {
+      title: "DMA_MAPPING_ERROR by hand is legal",
+      patch: String.raw`
++static int foo_map(struct foo *foo)
++{
++	dma_addr_t addr = DMA_MAPPING_ERROR;
++
++	if (foo->len)
++		addr = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
++	if (addr == DMA_MAPPING_ERROR) /* ok: test */
++		return -ENOMEM;
++	return foo_run(foo, addr);
++}`,
+    },
+    {
+      title: "0 stands for none",
+      patch: String.raw`
++static int foo_map(struct foo *foo)
++{
++	dma_addr_t addr = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
++
++	if (dma_mapping_error(foo->dev, addr))
++		addr = 0;
++	if (addr) /* ok: test */
++		writeq(addr, foo->regs);
++	return 0;
++}
++
++static void foo_unmap(struct foo *foo)
++{
++	if (foo->src) /* ok: test */
++		dma_unmap_single(foo->dev, foo->src, foo->len, DMA_TO_DEVICE);
++}`,
+    },
+    {
+      title: "one of two ways maps, the other allocates",
+      patch: String.raw`
++static int foo_get(struct foo *foo)
++{
++	dma_addr_t addr;
++
++	if (foo->bounce)
++		foo->virt = dma_alloc_coherent(foo->dev, foo->len, &addr, GFP_KERNEL);
++	else
++		addr = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
++	if (dma_mapping_error(foo->dev, addr)) /* ok: handle */
++		return -ENOMEM;
++	foo->addr = addr;
++	return 0;
++}`,
+    },
+    {
+      title: "a handle that starts as 0 and is always set before it is looked at",
+      patch: String.raw`
++static int foo_map(struct foo *foo)
++{
++	dma_addr_t addr = 0; /* ok: sentinel */
++
++	addr = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
++	if (dma_mapping_error(foo->dev, addr))
++		return -ENOMEM;
++	dma_unmap_single(foo->dev, addr, foo->len, DMA_TO_DEVICE);
++	return 0;
++}`,
+    },
+  ],
+  *check(fn, use) {
+    if (isImplementation(fn.file)) return;
+    const values = use(flow, fn);
+    const { checks } = use(handling, fn);
+    const checked = new Set(checks.map((check) => check.node));
+    for (const node of values.cfg.nodes) {
+      if (node.kind !== "test" || node.expr === null) continue;
+      for (const { operand, shown } of questions(node.expr)) {
+        const origins = values.valueOf(operand);
+        if (origins.length === 0) continue;
+        const [first] = origins;
+        const isPointer = shown.kind === "call";
+        if (
+          isPointer && shown.name !== "IS_ERR_OR_NULL" && origins.every((o) => isPointerOfAlloc(o)) &&
+          first !== undefined
+        ) {
+          yield {
+            at: shown,
+            say: "pointer",
+            with: { map: first.api },
+            because: [{ at: first.expr, note: "allocated here", file: first.file }],
+            wanted: `if (!${fn.file.textOf(operand)})`,
+            subject: `${first.api} ${values.canonical(operand)}`,
+          };
+          continue;
+        }
+        if (origins.some((o) => o.viaField)) continue;
+        if (origins.every(isFromMap)) {
+          const map = first!.expr as Call;
+          const from = values.nodeOf(map);
+          if (from === null || !reachesUnchecked(from, node, checked)) continue;
+          yield {
+            at: shown,
+            say: "test",
+            with: { test: fn.file.textOf(shown), map: map.name },
+            because: [{ at: map, note: "mapped here" }],
+            wanted: `dma_mapping_error(${map.args[0] ? fn.file.textOf(map.args[0]) : "dev"}, ${
+              fn.file.textOf(operand)
+            })`,
+            subject: `${map.name} ${values.canonical(operand)}`,
+          };
+        } else if (origins.every(isFromAlloc)) {
+          const from = values.nodeOf(first!.expr);
+          if (from === null || !reachesUnchecked(from, node, new Set(), 2)) continue;
+          yield {
+            at: shown,
+            say: "zero",
+            with: { handle: fn.file.textOf(operand), map: first!.api },
+            because: [{ at: first!.expr, note: "allocated here" }],
+            severity: "warning",
+            subject: `${first!.api} ${values.canonical(operand)}`,
+          };
+        }
+      }
+    }
+    for (const check of checks) {
+      if (check.handleExpr === null) continue;
+      const origins = values.valueOf(check.handleExpr);
+      if (origins.length > 0 && origins.every(isFromAlloc)) {
+        yield {
+          at: check.call,
+          say: "handle",
+          with: { map: origins[0]!.api },
+          because: [{
+            at: origins[0]!.expr,
+            note: "sets the handle only when it succeeds",
+            file: origins[0]!.file,
+          }],
+          subject: `${origins[0]!.api} ${check.handle}`,
+        };
+      }
+      const helper = failsWithZero(check.handleExpr, values, use);
+      if (helper !== null) {
+        yield {
+          at: check.call,
+          say: "helper",
+          with: { helper: helper.name },
+          because: [{
+            at: helper.zero,
+            note: `what ${helper.name}() returns when it fails`,
+            file: helper.file,
+          }],
+          confidence: "medium",
+          subject: helper.name,
+        };
+      }
+    }
+    yield* sentinels(fn, values, use);
+  },
+});
+
+/** What a condition asks about, for `!x`, `x`, `x == 0`, `x < 0` and IS_ERR(x). */
+function questions(test: Expr): { operand: Expr; shown: Expr }[] {
+  if (test.kind === "call" && /^IS_ERR(?:_OR_NULL|_VALUE)?$/.test(test.name) && test.args[0] !== undefined) {
+    return [{ operand: stripped(test.args[0]), shown: test }];
+  }
+  if (test.kind === "binary" && /^(?:==|!=|<|<=|>)$/.test(test.op)) {
+    const isZero = (expr: Expr) =>
+      (expr.kind === "number" && expr.value === 0n) || (expr.kind === "ident" && expr.name === "NULL");
+    if (isZero(test.right)) return [{ operand: stripped(test.left), shown: test }];
+    return [];
+  }
+  return test.kind === "ident" || test.kind === "member" || test.kind === "index"
+    ? [{ operand: test, shown: test }]
+    : [];
+}
+
+function stripped(expr: Expr): Expr {
+  return expr.kind === "cast" ? stripped(expr.value) : expr;
+}
+
+function isPointerOfAlloc(origin: Origin): boolean {
+  const api = API.get(origin.api);
+  return origin.certainty === "exact" && origin.meaning.startsWith("kva") && origin.expr.kind === "call" &&
+    origin.expr.name === origin.api && api?.role === "alloc" && api.failure === "null" &&
+    api.families.length > 0;
+}
+
+/** Whether the test is the first thing that is asked after the mapping, `tests` conditions on the way allowed. */
+function reachesUnchecked(
+  from: CfgNode,
+  to: CfgNode,
+  checked: ReadonlySet<CfgNode>,
+  tests = Infinity,
+): boolean {
+  const found = search(from, (node) => {
+    if (node === to) return "hit";
+    return node === from || node.kind === "hole" || checked.has(node) ? "stop" : "go";
+  });
+  return found.hit !== null && found.path.filter((node) => node.kind === "test").length <= tests;
+}
+
+/** The function of the patch that made the value and whose failures are 0. */
+function failsWithZero(
+  expr: Expr,
+  values: Flow,
+  use: Use,
+): { name: string; zero: Expr; file: FunctionView["file"] } | null {
+  const store = expr.kind === "ident"
+    ? values.stores.filter((s) => s.place === expr.name && s.op === "=")
+    : [];
+  const call = expr.kind === "call"
+    ? expr
+    : store.length === 1 && store[0]!.value.kind === "call"
+    ? store[0]!.value
+    : null;
+  if (call === null || API.has(call.name)) return null;
+  for (const file of use.side.files) {
+    const fn = file.functions.find((one) => one.isNamed && one.name === call.name);
+    if (fn === undefined || !/\bdma_addr_t$/.test(fn.node.returns.trim())) continue;
+    const { returns } = use(flow, fn);
+    const zero = returns.find(({ value }) => value.kind === "number" && value.value === 0n);
+    const isMixed = returns.some(({ value, origins }) => {
+      let is = origins.some(isFromMap);
+      walkExpr(value, (inner) => is ||= inner.kind === "ident" && inner.name === "DMA_MAPPING_ERROR");
+      return is;
+    });
+    if (zero !== undefined && !isMixed) return { name: call.name, zero: zero.value, file };
+  }
+  return null;
+}
+
+/** Handles of 0 that reach a `if (!dma_mapping_error(…)) dma_unmap_…()` without having been mapped. */
+function* sentinels(fn: FunctionView, values: Flow, use: Use) {
+  const { checks, releases, mappings } = use(handling, fn);
+  for (const store of values.stores) {
+    const isZero = store.value.kind === "number" && store.value.value === 0n;
+    if (!isZero || store.op !== "=") continue;
+    const type = "kind" in store.target ? values.typeOf(store.target) : store.target.type;
+    if (type !== "dma_addr_t" || !mappings.some((mapping) => mapping.handle === store.place)) continue;
+    const sets = new Set(
+      values.stores.filter((other) => other.place === store.place && other !== store).map((other) =>
+        other.node
+      ),
+    );
+    const found = search(store.node, (node) => {
+      if (sets.has(node)) return "stop";
+      const isGuard = checks.some((check) => check.node === node && check.handle === store.place) &&
+        node.succ.some((way) => way.when === false && leadsToRelease(way.to, store.place));
+      return isGuard ? "hit" : "go";
+    });
+    if (found.hit === null) continue;
+    yield {
+      at: "kind" in store.target ? store.target : { start: store.target.start, end: store.value.end },
+      say: "sentinel" as const,
+      with: { handle: "kind" in store.target ? fn.file.textOf(store.target) : store.target.name },
+      because: [{ at: found.hit.at, note: "takes 0 for an address and lets the unmap pass" }],
+      wanted: "DMA_MAPPING_ERROR",
+      confidence: "medium" as const,
+      severity: "warning" as const,
+      subject: store.place,
+    };
+  }
+  function leadsToRelease(node: CfgNode, place: string): boolean {
+    for (
+      let at: CfgNode | undefined = node;
+      at !== undefined;
+      at = at.kind === "join" ? at.succ[0]?.to : undefined
+    ) {
+      if (releases.some((release) => release.node === at && release.handle === place)) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * E06: nobody, or the wrong branch, listens to what dma_set_mask() answers.
+ *
+ * @module
+ */
+
+import type { Expr } from "./engine/ast.ts";
+import { asCall, type CfgNode, search } from "./engine/cfg.ts";
+import { defineRule, type FunctionView } from "./engine/rule.ts";
+import { type Flow, flow } from "./facts/flow.ts";
+import { isTest } from "./facts/place.ts";
+import { API } from "./kernel/mod.ts";
+
+/** What an error message of a driver sounds like. */
+const COMPLAINS =
+  /\b(?:fail\w*|cannot|can't|can not|unable|error|no suitable|not? (?:usable|available|support\w*))\b/i;
+
+export default defineRule({
+  id: "dma-mask-unchecked",
+  since: "0.1.0",
+  code: "E06",
+  severity: "warning",
+  confidence: "medium",
+  category: "error-check",
+  scope: "function",
+  summary: "the answer of dma_set_mask() is thrown away or taken the wrong way round",
+  why:
+    `\`dma_set_mask()\` and its kin return 0 when the device can do DMA with that mask. "You must not use DMA on this
+device unless the dma_set_mask family of functions has returned success", says dma-api-howto.rst. They fail when the
+mask covers less than the memory that the platform can offer, which takes a mask below 32 bits, and whenever the device
+has no DMA at all: a platform device without a \`dma_mask\` pointer, a device that firmware keeps from DMA. Then every
+mapping that follows is undefined.
+
+A mask of 32 bits or more on an ordinary bus does not fail, so that new code without the check gets a hint only. A patch
+that takes an existing check away is another matter.`,
+  limits: "A mask that comes from a variable is taken for one of 32 bits or more.",
+  unless: "the device sits on a bus that sets up DMA for every device, and the mask has 32 bits or more",
+  sources: [
+    "Documentation/core-api/dma-api-howto.rst: DMA addressing capabilities",
+    "kernel/dma/mapping.c: dma_set_mask(), dma_supported()",
+  ],
+  messages: {
+    removed: "the patch drops the check of {callee}(): DMA must not be used unless it returned 0",
+    small: "the result of {callee}() is thrown away, and a mask of {bits} bits can fail",
+    ignored: "the result of {callee}() is thrown away",
+    pointer:
+      "`{place}` is set up by the bus: drivers call dma_set_mask(), or dma_coerce_mask_and_coherent() where no bus did",
+    inverted: "{callee}() returns 0 on success: this is the branch of the success, and it reports a failure",
+  },
+  bad: [
+    {
+      title: "the check goes away",
+      patch: String.raw`
+ static int foo_probe(struct platform_device *pdev)
+ {
+ 	int ret;
+
+-	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(40));
+-	if (ret)
+-		return ret;
++	dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(40)); /* want: removed */
+
+ 	return foo_init(pdev);
+ }`,
+    },
+    {
+      title: "an ISA device",
+      patch: String.raw`
++static void foo_init(struct foo *foo)
++{
++	dma_set_mask(foo->dev, DMA_BIT_MASK(24)); /* want: small */
++	foo_alloc(foo);
++}`,
+    },
+    {
+      title: "new code that does not ask",
+      patch: String.raw`
++static int foo_probe(struct pci_dev *pdev)
++{
++	dma_set_coherent_mask(&pdev->dev, DMA_BIT_MASK(64)); /* want: ignored */
++	return foo_init(pdev);
++}`,
+    },
+    {
+      title: "the mask pointer by hand",
+      patch: String.raw`
++static int foo_probe(struct platform_device *pdev)
++{
++	pdev->dev.dma_mask = &foo_dma_mask; /* want: pointer */
++	return foo_init(pdev);
++}`,
+    },
+    {
+      title: "the wrong way round",
+      patch: String.raw`
++static int foo_probe(struct pci_dev *pdev)
++{
++	int err;
++
++	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
++	if (!err) { /* want: inverted */
++		pci_err(pdev, "DMA mask failed\n");
++		return err;
++	}
++	return foo_init(pdev);
++}`,
+    },
+  ],
+  good: [
+    {
+      title: "checked",
+      patch: String.raw`
++static int foo_probe(struct pci_dev *pdev)
++{
++	int err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64)); /* ok: ignored, inverted */
++
++	if (err)
++		return dev_err_probe(&pdev->dev, err, "DMA mask failed\n");
++	return foo_init(pdev);
++}`,
+    },
+    {
+      title: "64 bits, and 32 if that fails",
+      patch: String.raw`
++static int foo_probe(struct pci_dev *pdev)
++{
++	if (!dma_set_mask(&pdev->dev, DMA_BIT_MASK(64))) { /* ok: inverted */
++		pci_dbg(pdev, "64 bits\n");
++	} else if (dma_set_mask(&pdev->dev, DMA_BIT_MASK(32))) {
++		pci_err(pdev, "DMA mask failed\n");
++		return -EIO;
++	}
++	return 0;
++}`,
+    },
+    {
+      title: "another mask, still unchecked",
+      patch: String.raw`
+ static int foo_probe(struct pci_dev *pdev)
+ {
+-	dma_set_mask(&pdev->dev, DMA_BIT_MASK(36));
++	dma_set_mask(&pdev->dev, DMA_BIT_MASK(40)); /* ok: removed, ignored */
+ 	return foo_init(pdev);
+ }`,
+    },
+  ],
+  *check(fn, use) {
+    if (isTest(fn.file)) return;
+    const values = use(flow, fn);
+    for (const { target, value, place } of values.stores) {
+      if (
+        !("kind" in target) || target.kind !== "member" || target.field !== "dma_mask" ||
+        MAKERS.test(fn.file.path)
+      ) {
+        continue;
+      }
+      // &dev->coherent_dma_mask is what dma_coerce_mask_and_coherent() sets: nothing is wrong with the result.
+      const isOwn = value.kind === "unary" && value.op === "&" &&
+        !(value.operand.kind === "member" && value.operand.field === "coherent_dma_mask");
+      const isCopy = value.kind === "member" && value.field === "dma_mask";
+      if (!/(?:^|[.>])\w*dev(?:->|\.)dma_mask$/.test(place) || !(isOwn || isCopy)) continue;
+      yield {
+        at: target,
+        say: "pointer",
+        with: { place: fn.file.textOf(target) },
+        because: [{
+          at: value,
+          note: isCopy ? "two devices share one mask from here on" : "memory of the driver's own",
+        }],
+        unless: "the file makes the device itself and nobody else sets up its DMA",
+        severity: "note",
+        subject: place,
+      };
+    }
+    for (const { call, api, node } of values.calls) {
+      if (api === null || api.role !== "mask" || api.returns !== "errno") continue;
+      if (API.get(call.name)?.removed != null) continue;
+      const mask = call.args[1];
+      if (node.kind === "expr" && node.expr !== null && asCall(node.expr) === call && !isVoid(node.expr)) {
+        const bits = mask === undefined ? null : bitsOf(mask);
+        const isSmall = bits !== null && bits < 32;
+        const isDropped = wasChecked(fn, call.name, call.start);
+        yield {
+          at: call,
+          say: isDropped ? "removed" : isSmall ? "small" : "ignored",
+          with: { callee: call.name, bits: String(bits ?? "") },
+          wanted: `ret = ${call.name}(…); if (ret) return ret;`,
+          ...(isDropped || isSmall ? {} : { severity: "note" as const, confidence: "low" as const }),
+          subject: call.name,
+        };
+        continue;
+      }
+      const wrong = inverted(node, call, values, fn);
+      if (wrong === null) continue;
+      yield {
+        at: wrong.test.at,
+        say: "inverted",
+        with: { callee: call.name },
+        because: [{ at: call, note: "0 when the mask is usable" }, {
+          at: wrong.complaint.at,
+          note: "said on success",
+        }],
+        severity: "error",
+        unless: "the message is about something else",
+        subject: `${call.name} ${fn.file.textOf(wrong.test.at)}`,
+      };
+    }
+  },
+});
+
+/** Where devices are made: there the pointer has to be set. */
+const MAKERS =
+  /^(?:arch|drivers\/(?:acpi|amba|base|bus|cdx|dio|eisa|fsi|gpu\/host1x|hv|mcb|mfd|of|parisc|pci|pcmcia|platform|pnp|rapidio|s390|sbus|soundwire|ssb|bcma|usb\/core|virtio|xen|zorro)|include|kernel|sound\/soc\/soc-\w+)\//;
+
+/** `(void)dma_set_mask()`: the author knows. */
+const isVoid = (expr: Expr) => expr.kind === "cast" && expr.type === "void";
+
+function bitsOf(mask: Expr): number | null {
+  if (mask.kind !== "call" || mask.name !== "DMA_BIT_MASK") return null;
+  const [bits] = mask.args;
+  return bits?.kind === "number" && bits.value !== null ? Number(bits.value) : null;
+}
+
+/** Whether the lines that the patch removes around here test the same call. */
+function wasChecked(fn: FunctionView, callee: string, at: number): boolean {
+  const line = fn.file.lineAt(at);
+  if (fn.file.side !== "new" || line === null) return false;
+  const hunk = fn.file.diff.hunks.find((hunk) => hunk.lines.includes(line));
+  if (hunk === undefined) return false;
+  const index = hunk.lines.indexOf(line);
+  const near = hunk.lines.filter((other, i) => other.kind === "removed" && Math.abs(i - index) <= 12);
+  return new RegExp(`(?:\\w\\s*=|if\\s*\\(.*)\\s*(?:pci_|dma_)\\w*mask\\w*\\(`).test(
+    near.map((l) => l.text).join("\n"),
+  ) &&
+    near.some((other) => other.text.includes(callee.replace(/^dma_|_and_coherent$/g, ""))) &&
+    near.some((other) => /\bif\s*\(/.test(other.text));
+}
+
+/** The test whose success branch complains and leaves; null when there is none. */
+function inverted(
+  node: CfgNode,
+  call: Expr,
+  values: Flow,
+  fn: FunctionView,
+): { test: CfgNode; complaint: CfgNode } | null {
+  const store = values.stores.find((s) => s.node === node && s.op === "=" && asCall(s.value) === call);
+  const isResult = (expr: Expr | null) =>
+    expr !== null && (asCall(expr) === call ||
+      (store !== undefined && expr.kind === "ident" && expr.name === store.place));
+  const test = node.kind === "test" && isResult(node.expr)
+    ? node
+    : store === undefined
+    ? null
+    : search(node, (next) =>
+      next.kind === "test" && isResult(next.expr) ? "hit" : next.kind === "join" ? "go" : "stop")
+      .hit;
+  const success = test?.succ.find((edge) => edge.when === false);
+  if (test == null || success === undefined) return null;
+  // `if (!ret) { complain; return ret; }`: nothing but a complaint and the way out.
+  let complaint: CfgNode | null = null;
+  for (
+    let at: CfgNode | undefined = success.to;
+    at !== undefined;
+    at = at.succ.length === 1 ? at.succ[0]!.to : undefined
+  ) {
+    if (
+      at.kind === "expr" && at.expr?.kind === "call" && /_(?:err|error|warn)\w*$|^printk$/.test(at.expr.name)
+    ) {
+      if (COMPLAINS.test(fn.file.textOf(at.at))) complaint ??= at;
+      continue;
+    }
+    if (at.kind === "join") continue;
+    return complaint !== null && at.kind === "return" && isFailure(at.expr, isResult)
+      ? { test, complaint }
+      : null;
+  }
+  return null;
+}
+
+function isFailure(expr: Expr | null, isResult: (expr: Expr | null) => boolean): boolean {
+  if (isResult(expr)) return true;
+  return expr?.kind === "unary" && expr.op === "-" && expr.operand.kind === "ident" &&
+    /^E[A-Z0-9]+$/.test(expr.operand.name);
+}

@@ -1,0 +1,190 @@
+/**
+ * Y04: an address printed with a conversion that does not fit it.
+ *
+ * @module
+ */
+
+import type { Expr } from "./engine/ast.ts";
+import { defineRule } from "./engine/rule.ts";
+import { type Flow, flow } from "./facts/flow.ts";
+import { isTest } from "./facts/place.ts";
+import { isAddressType, widthOfType } from "./facts/width.ts";
+
+/** printk()'s kin: whatever ends like this and has a format string. */
+const PRINTS =
+  /^(?:printk(?:_ratelimited|_once|_deferred)?|(?:\w+_)?(?:printk|err|warn|info|notice|dbg|debug|alert|crit|emerg|printf|snprintf|scnprintf|sprintf|sysfs_emit)(?:_once|_ratelimited|_probe)?|DRM_\w+|WARN(?:_ONCE)?|panic)$/;
+/** One conversion: flags, width, precision, length, letter; for `%p` the extension that printk() adds. */
+const CONVERSION =
+  /%(?:%|([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?(hh|h|ll|l|z|t|L)?([diouxXcsp])(ad|ap|a|[A-Za-z]+)?)/g;
+
+/** Never built for 32 bits. */
+const ONLY_64_BITS =
+  /^(?:arch\/(?:alpha|arm64|loongarch|s390|x86\/(?:coco|virt))|drivers\/(?:s390|virt\/coco|accel\/habanalabs|crypto\/intel\/iaa|dma\/idxd|iommu\/(?:amd|intel)))\//;
+
+export default defineRule({
+  id: "dma-printk-format",
+  since: "0.1.0",
+  code: "Y04",
+  severity: "warning",
+  confidence: "medium",
+  category: "type",
+  scope: "function",
+  summary: "a DMA or physical address is printed with the wrong conversion",
+  why:
+    `\`dma_addr_t\`, \`phys_addr_t\` and \`resource_size_t\` are 32 bits in one configuration and 64 in another, so that no
+length of \`%x\` fits all of them: \`%llx\` warns on a 32-bit build and prints half of the next argument. printk() has
+\`%pad\` for the first and \`%pa\` for the other two, both of which take the address of the variable: \`&addr\`. Given the
+value, they take a DMA address for a pointer and read there.
+
+A cast to \`u32\` builds everywhere and prints the half that says least.`,
+  limits: "Only arguments whose type is declared in the patch, or whose value was made there.",
+  unless: "the driver is built for one width of addresses only",
+  sources: [
+    "Documentation/core-api/printk-formats.rst: Physical address types, DMA address types",
+    "lib/vsprintf.c: address_val()",
+  ],
+  messages: {
+    length: "`{arg}` is a {type}, whose width varies: print it with {wanted}",
+    half: "the cast of `{arg}` to {cast} prints the lower half of an address: print it with {wanted}",
+    value: "%{conversion} takes the address of the variable: `&{arg}`",
+  },
+  bad: [
+    {
+      title: "%llx and %x",
+      patch: String.raw`
++static void foo_show(struct foo *foo, dma_addr_t addr, struct resource *res)
++{
++	dev_dbg(foo->dev, "ring %d at 0x%llx\n", foo->id, addr); /* want: length */
++	dev_dbg(foo->dev, "window at %08x\n", res->start); /* want: length */
++}`,
+    },
+    {
+      title: "half of it",
+      patch: String.raw`
++static void foo_show(struct foo *foo, dma_addr_t addr)
++{
++	pr_info("ring at %08x\n", (u32)addr); /* want: half */
++}`,
+    },
+    {
+      title: "a DMA address read as a pointer",
+      patch: String.raw`
++static void foo_show(struct foo *foo, dma_addr_t addr)
++{
++	pr_info("ring at %pad\n", addr); /* want: value */
++}`,
+    },
+  ],
+  good: [
+    {
+      title: "by reference, or widened",
+      patch: String.raw`
++static void foo_show(struct foo *foo, dma_addr_t addr, struct resource *res)
++{
++	dev_dbg(foo->dev, "%s at %pad of %*ph, 100%%\n", foo->name, &addr, 4, foo->key); /* ok: value, length */
++	dev_dbg(foo->dev, "window %pR at %pa\n", res, &res->start); /* ok: value */
++	dev_dbg(foo->dev, "ring at 0x%llx\n", (unsigned long long)addr); /* ok: length */
++	dev_dbg(foo->dev, "halves %08x %08x\n", upper_32_bits(addr), lower_32_bits(addr)); /* ok: length, half */
++}`,
+    },
+    {
+      title: "a u64 that holds one, and an offset",
+      patch: String.raw`
++static void foo_show(struct foo *foo, u64 addr, dma_addr_t base)
++{
++	pr_info("ring at 0x%llx, %u behind\n", addr, (u32)(addr - base)); /* ok: length, half */
++}`,
+    },
+  ],
+  *check(fn, use) {
+    if (isTest(fn.file) || ONLY_64_BITS.test(fn.file.path)) return;
+    const values = use(flow, fn);
+    for (const { call } of values.calls) {
+      if (!PRINTS.test(call.name)) continue;
+      const at = call.args.findIndex((arg) => arg.kind === "string");
+      const format = call.args[at];
+      if (format?.kind !== "string") continue;
+      let next = at + 1;
+      for (const [, , width, precision, length, letter, extension] of format.text.matchAll(CONVERSION)) {
+        if (letter === undefined) continue;
+        if (width === "*") next++;
+        if (precision === "*") next++;
+        const arg = call.args[next++];
+        if (arg === undefined) break;
+        if (letter === "p") {
+          const isAddress = extension !== undefined && /^a[dp]?$/.test(extension);
+          const type = isAddress ? values.typeOf(arg) : null;
+          if (!isAddress || !isAddressType(type) || arg.kind === "unary") continue;
+          yield {
+            at: arg,
+            say: "value",
+            with: { conversion: `p${extension}`, arg: fn.file.textOf(arg) },
+            because: [{ at: arg, note: `a \`${type}\`, not a pointer to one` }],
+            severity: "error",
+            confidence: "high",
+            wanted: `&${fn.file.textOf(arg)}`,
+            subject: `${call.name} ${values.canonical(arg)}`,
+          };
+          continue;
+        }
+        if (!/[diouxX]/.test(letter)) continue;
+        const type = plainType(arg, values);
+        if (isAddressType(type)) {
+          yield {
+            at: arg,
+            say: "length",
+            with: { arg: fn.file.textOf(arg), type: type!, wanted: conversionFor(type!) },
+            because: [{ at: format, note: `printed with %${length ?? ""}${letter}` }],
+            wanted: `${conversionFor(type!)} and &${fn.file.textOf(arg)}`,
+            subject: `${call.name} ${values.canonical(arg)}`,
+          };
+          continue;
+        }
+        if (arg.kind !== "cast" || widthOfType(arg.type) !== 32 || !isPlace(arg.value)) continue;
+        const inner = addressOf(arg.value, values);
+        if (inner === null) continue;
+        yield {
+          at: arg,
+          say: "half",
+          with: { arg: fn.file.textOf(arg.value), cast: arg.type, wanted: conversionFor(inner) },
+          because: [{ at: arg.value, note: `a ${inner}` }],
+          severity: "note",
+          confidence: "medium",
+          wanted: `${conversionFor(inner)} and &${fn.file.textOf(arg.value)}`,
+          subject: `${call.name} ${values.canonical(arg.value)}`,
+        };
+      }
+    }
+  },
+});
+
+const conversionFor = (type: string) => type.includes("dma_addr_t") ? "%pad" : "%pa";
+
+const isPlace = (expr: Expr) => expr.kind === "ident" || expr.kind === "member" || expr.kind === "index";
+
+/** The declared type of a variable, or of a sum with one. */
+function plainType(expr: Expr, values: Flow): string | null {
+  if (isPlace(expr)) return values.typeOf(expr)?.replace(/\b(?:const|static|volatile)\b/g, "").trim() ?? null;
+  if (expr.kind === "binary" && (expr.op === "+" || expr.op === "-" || expr.op === "&")) {
+    const left = plainType(expr.left, values);
+    const right = plainType(expr.right, values);
+    // u64 wins over either width.
+    if (widthOfType(left) === 64 && !isAddressType(left)) return left;
+    if (widthOfType(right) === 64 && !isAddressType(right)) return right;
+    return expr.op === "+" && isAddressType(left) && expr.right.kind === "number" ? left : null;
+  }
+  return null;
+}
+
+/** `dma_addr_t` or `phys_addr_t` for a variable that holds such a value for sure; null when it may be something else. */
+function addressOf(expr: Expr, values: Flow): string | null {
+  const type = plainType(expr, values);
+  if (type !== null) return isAddressType(type) ? type : null;
+  const origins = values.valueOf(expr);
+  if (
+    origins.length === 0 ||
+    origins.some((origin) => origin.certainty === "name" || origin.meaning === "param")
+  ) return null;
+  if (origins.every((origin) => origin.meaning === "dma")) return "dma_addr_t";
+  return origins.every((origin) => origin.meaning.startsWith("phys")) ? "phys_addr_t" : null;
+}

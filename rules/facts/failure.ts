@@ -1,0 +1,140 @@
+/**
+ * Which ways out of a test mean that a mapping failed, and which ways a path can take without contradicting a test
+ * that it has already passed.
+ *
+ * @module
+ */
+
+import type { Call, Expr } from "../engine/ast.ts";
+import { type Cfg, type CfgNode, type Edge, search } from "../engine/cfg.ts";
+import type { Fact } from "../engine/fact.ts";
+import type { FunctionView, SourceFile } from "../engine/source.ts";
+import type { Failure } from "../kernel/types.ts";
+import { type Flow, flow } from "./flow.ts";
+import { handling, type Mapping } from "./mappings.ts";
+import { constant, outcomeOf, type Test } from "./outcome.ts";
+
+/** The way out of `test` that is taken when the mapping failed. */
+export interface FailureEdge {
+  readonly mapping: Mapping;
+  readonly test: CfgNode;
+  readonly edge: Edge;
+  /** The comparison. */
+  readonly on: Expr;
+}
+
+/** Where a function learns that one of its mappings failed. */
+export const failures: Fact<readonly FailureEdge[], FunctionView> = {
+  name: "failures",
+  derive(fn, use) {
+    const values = use(flow, fn);
+    const { mappings, checks } = use(handling, fn);
+    const out: FailureEdge[] = [];
+    for (const mapping of mappings) {
+      if (mapping.api.failure !== "mapping-error") {
+        for (const found of failing(mapping.call, mapping.node, mapping.api.failure, values)) {
+          out.push({ mapping, ...found });
+        }
+        continue;
+      }
+      for (const check of checks) {
+        if (check.handle === null || check.handle !== mapping.handle) continue;
+        if (!leads(mapping, check.node, values)) continue;
+        for (const found of failing(check.call, check.node, "errno", values)) out.push({ mapping, ...found });
+      }
+    }
+    return out;
+  },
+};
+
+/** Whether `to` is reached from the mapping before its handle is written again. */
+function leads(mapping: Mapping, to: CfgNode, values: Flow): boolean {
+  if (mapping.node === to) return true;
+  const again = new Set(
+    values.stores.filter((s) => s.place === mapping.handle && s.node !== mapping.node && s.op === "=").map((
+      s,
+    ) => s.node),
+  );
+  return search(mapping.node, (node) => node === to ? "hit" : again.has(node) ? "stop" : "go").hit !== null;
+}
+
+/** The failing ways out of the tests on what `call` returned. */
+function failing(
+  call: Call,
+  node: CfgNode,
+  failure: Failure,
+  values: Flow,
+): { test: CfgNode; edge: Edge; on: Expr }[] {
+  const out: { test: CfgNode; edge: Edge; on: Expr }[] = [];
+  for (const test of outcomeOf(call, node, values).tests) {
+    if (test.node.kind !== "test") continue;
+    const when = failingOutcome(test, failure);
+    const edge = when === null ? undefined : test.node.succ.find((way) => way.when === when);
+    if (edge !== undefined) out.push({ test: test.node, edge, on: test.expr });
+  }
+  return out;
+}
+
+/** The outcome of a test that means failure; null when it does not tell. */
+function failingOutcome(test: Test, failure: Failure): boolean | null {
+  const failsWhenZero = failure === "zero" || failure === "null" || failure === "false";
+  // An error pointer is as true as any other.
+  if (test.op === "truth") return failure === "err-ptr" || failure === "never" ? null : !failsWhenZero;
+  if (test.op === "err-value") return failure === "err-ptr" ? true : null;
+  if (test.with === null || constant(test.with) !== 0n) return null;
+  switch (test.op) {
+    case "==":
+      return failsWhenZero;
+    case "!=":
+      return !failsWhenZero;
+    case "<":
+      return failsWhenZero ? null : true;
+    case "<=":
+      return failsWhenZero ? true : null;
+    case ">":
+      return failsWhenZero ? false : null;
+    case ">=":
+      return failsWhenZero ? null : false;
+  }
+}
+
+/** A test as text and the outcome that it stands for: `a != b` is `a == b` turned round. */
+function condition(
+  node: CfgNode,
+  file: SourceFile,
+): { readonly text: string; readonly turned: boolean } | null {
+  if (node.kind !== "test" || node.expr === null) return null;
+  const expr = node.expr;
+  if (expr.kind === "binary" && expr.op === "!=") {
+    return { text: `${file.textOf(expr.left)} == ${file.textOf(expr.right)}`, turned: true };
+  }
+  return { text: file.textOf(expr), turned: false };
+}
+
+/**
+ * The ways out of a node that do not contradict what must have been tested to reach `from`. Tests that call a
+ * function may answer differently the second time; they are not counted on.
+ */
+export function consistent(cfg: Cfg, from: CfgNode, file: SourceFile): (node: CfgNode) => readonly Edge[] {
+  const known = new Map<string, boolean>();
+  for (const node of cfg.nodes) {
+    const test = condition(node, file);
+    if (test === null || /\w\s*\(/.test(test.text) || node === from) continue;
+    const reaching = node.succ.filter((edge) => reaches(edge.to, from, node));
+    if (reaching.length === 1 && node.succ.length === 2 && !reaches(cfg.entry, from, node)) {
+      known.set(test.text, reaching[0]!.when !== test.turned);
+    }
+  }
+  return (node) => {
+    const test = condition(node, file);
+    const outcome = test === null ? undefined : known.get(test.text);
+    if (outcome === undefined) return node.succ;
+    return node.succ.filter((edge) => (edge.when !== test!.turned) === outcome);
+  };
+}
+
+/** Whether `to` is reached from `from` without passing `without`. */
+function reaches(from: CfgNode, to: CfgNode, without: CfgNode): boolean {
+  if (from === to) return true;
+  return search(from, (node) => node === to ? "hit" : node === without ? "stop" : "go").hit !== null;
+}

@@ -1,0 +1,75 @@
+/**
+ * Whether code is any of our business: a cheap look at its identifiers before anything is parsed.
+ *
+ * @module
+ */
+
+import type { Api, Gone, Meaning } from "./types.ts";
+
+/** An identifier that drivers must not use; a trailing `*` stands for any ending. */
+interface Internal {
+  readonly name: string;
+}
+
+const ROLES: ReadonlySet<Api["role"]> = new Set([
+  "map",
+  "unmap",
+  "free",
+  "sync",
+  "check",
+  "distance",
+  "mask",
+]);
+const ADDRESSES: ReadonlySet<Meaning> = new Set([
+  "phys",
+  "phys-ram",
+  "phys-mmio",
+  "phys-bar",
+  "pci-bus",
+  "bus-offset",
+  "dma",
+  "iova",
+  "dt-cell",
+  "pfn",
+]);
+/** Types that hold an address, or say whose device it is for: code with them may be wrong without any call. */
+const TYPES = ["dma_buf_attachment", "dma_addr_t", "phys_addr_t", "resource_size_t", "pci_bus_addr_t"];
+/** Members of struct device that say what it can address: drivers set them through calls. */
+const MEMBERS = ["dma_mask", "coherent_dma_mask"];
+const IDENTIFIER = /[A-Za-z_]\w+/g;
+
+/**
+ * Builds the question. A function is of interest when it maps, releases, checks, syncs or converts an address, asks
+ * p2pdma, sets a mask, declares an address, or uses a name that is gone or internal. Code that merely allocates,
+ * talks to registers or has `dma` in its own names is not.
+ *
+ * @param words Substrings of which any such code holds at least one: most code is turned away without a closer look
+ */
+export function createConcerns(
+  words: readonly string[],
+  api: Iterable<Api>,
+  gone: Iterable<Gone>,
+  internal: Iterable<Internal>,
+): (code: string) => boolean {
+  const names = new Set<string>([...TYPES, ...MEMBERS]);
+  const stems: string[] = ["resource["];
+  for (const row of api) {
+    if (
+      ROLES.has(row.role) || (row.role === "alloc" && row.families.length > 0) ||
+      ((row.role === "convert" || row.role === "cpu-use") &&
+        [row.returns, ...row.params].some((m) => ADDRESSES.has(m)))
+    ) names.add(row.name);
+  }
+  for (const row of gone) names.add(row.name);
+  for (const { name } of internal) {
+    // An include is no identifier: `linux/dma-direct.h`.
+    if (/^\w+$/.test(name)) names.add(name);
+    else stems.push(name.replace(/\*$/, "").replace(/^[<"]|[>"]$/g, ""));
+  }
+  return (code) => {
+    if (!words.some((word) => code.includes(word))) return false;
+    if (stems.some((stem) => code.includes(stem))) return true;
+    for (const [name] of code.matchAll(IDENTIFIER)) if (names.has(name)) return true;
+    return false;
+  };
+}

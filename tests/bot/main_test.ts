@@ -1,0 +1,139 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { main } from "../../bot/main.ts";
+import { rules } from "../../rules/mod.ts";
+import { keep } from "./reports.ts";
+
+const FIXTURE = new URL("../../fixtures/p2p-export.patch", import.meta.url).pathname;
+
+async function ran(...argv: string[]) {
+  const terminal = keep();
+  const code = await main(argv, terminal);
+  return { code, ...terminal.printed };
+}
+
+Deno.test("main() without a command prints the help and fails", async () => {
+  const { code, out, err } = await ran();
+  deepEqual([code, out], [2, ""]);
+  match(err, /usage: p2plint COMMAND/);
+});
+
+for (const command of ["check", "show", "rules", "explain"]) {
+  Deno.test(`main() prints the help of ${command} with an example`, async () => {
+    const { code, out } = await ran(command, "--help");
+    equal(code, 0);
+    match(out, new RegExp(`example:\n  p2plint ${command}`));
+  });
+}
+
+for (
+  const [argv, complaint] of [
+    [["chekc"], 'unknown command "chekc", did you mean check?'],
+    [["check", "--fromat", "json"], 'unknown option "--fromat", did you mean --format?'],
+    [["check", "--fromat=json"], 'unknown option "--fromat", did you mean --format?'],
+    [["check", "-x"], 'unknown option "-x"'],
+    [["check", "--format", "xml", "a"], '--format is "xml", not one of text, json, terse'],
+    [["check", "--kernel", "new", "a"], '--kernel is "new", not a release such as 6.12'],
+    [["check", "--format"], "option --format needs a value: FORMAT"],
+    [["check", "--rules", "p2p-dma-map-resource-on-bra", "a"], 'unknown rule "p2p-dma-map-resource-on-bra"'],
+    [["check"], "check needs a path, or - for standard input"],
+    [["explain"], "explain takes one rule"],
+    [["explain", "\x1b[2J"], 'unknown rule "\\x1b[2J"'],
+  ] as const
+) {
+  Deno.test(`main() refuses "${argv.join(" ").replace("\x1b", "ESC")}"`, async () => {
+    const { code, out, err } = await ran(...argv);
+    deepEqual([code, out], [2, ""]);
+    equal(err.startsWith(`p2plint: ${complaint}`), true, err);
+  });
+}
+
+Deno.test("main() explains every rule by its id and by its code", async () => {
+  for (const { id, code } of rules) {
+    const { out } = await ran("explain", id);
+    equal(out.startsWith(`${id}\n`), true);
+    equal((await ran("explain", code)).out, out);
+  }
+});
+
+Deno.test("main() lists every rule", async () => {
+  const { out } = await ran("rules", "--format", "json");
+  deepEqual(JSON.parse(out).map(({ id }: { id: string }) => id), rules.map(({ id }) => id));
+});
+
+Deno.test("main() checks the fixture of the README: the BAR is found, exit 1", async () => {
+  const { code, out, err } = await ran("check", "--format", "json", FIXTURE);
+  deepEqual([code, err], [1, ""]);
+  const document = JSON.parse(out);
+  const found = document.findings.find(({ rule }: { rule: string }) =>
+    rule === "p2p-dma-map-resource-on-bar"
+  );
+  deepEqual([found.path, found.line, found.side], ["drivers/misc/foo_export.c", 34, "new"]);
+});
+
+Deno.test("main() exits by --fail-on", async () => {
+  equal((await ran("check", "--fail-on", "never", FIXTURE)).code, 0);
+  equal((await ran("check", "--fail-on", "error", FIXTURE)).code, 1);
+});
+
+Deno.test("main() runs only the rules that are left", async () => {
+  const id = "p2p-dma-map-resource-on-bar";
+  const only = JSON.parse((await ran("check", "--format", "json", "--rules", id, FIXTURE)).out);
+  equal(only.findings.every(({ rule }: { rule: string }) => rule === id), true);
+  const all = rules.map((rule) => rule.id).join(",");
+  match((await ran("check", "--disable", all, FIXTURE)).err, /no rule is left/);
+});
+
+Deno.test("main() exits 2 when nothing could be judged, and names the path", async () => {
+  const { code, err } = await ran("check", "/nonexistent/a.patch");
+  equal(code, 2);
+  match(err, /^p2plint: \/nonexistent\/a\.patch: no such file$/m);
+});
+
+async function withFile(text: string, run: (path: string) => Promise<void>) {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, text);
+    await run(path);
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+Deno.test("main() reports a mail without a diff as not judged", async () => {
+  const cover = "From: a@example.org\nSubject: [PATCH 0/2] foo\nMessage-ID: <1@example.org>\n\nHello.\n";
+  await withFile(cover, async (path) => {
+    const { code, out } = await ran("check", "--format", "json", path);
+    equal(code, 2);
+    match(JSON.parse(out).unseen[0].reason, /no diff in it/);
+  });
+});
+
+Deno.test("main() passes over the messages of an mbox that hold nothing to judge, and counts them", async () => {
+  const letter = (no: number) =>
+    `From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: a@example.org\nSubject: lunch ${no}\n` +
+    `Message-ID: <${no}@example.org>\nDate: Mon, 5 Jan 2026 10:00:00 +0000\n\nAt one?\n\n`;
+  const patch = `From mboxrd@z Thu Jan  1 00:00:00 1970\n${
+    (await Deno.readTextFile(FIXTURE)).replace(/^From .*\n/, "")
+  }`;
+  await withFile(letter(1) + letter(2) + patch, async (path) => {
+    const { code, out } = await ran("check", "--format", "json", path);
+    equal(code, 1);
+    const { summary, inputs } = JSON.parse(out);
+    deepEqual([summary.inputs, summary.passedOver, inputs.length, inputs[0].position], [3, 2, 1, 3]);
+    equal(typeof summary.passedOverReason, "string");
+  });
+});
+
+Deno.test("main() prints no escape of a mail", async () => {
+  const evil = (await Deno.readTextFile(FIXTURE))
+    .replace("misc: foo:", "\x1b]0;owned\x07")
+    .replaceAll("FOO_DOORBELL_BAR)", "2) /* \x1b[31m\u202e */")
+    .replaceAll("foo_export.c", "foo\x9b31m.c");
+  await withFile(evil, async (path) => {
+    for (const format of ["text", "json", "terse"]) {
+      const { out, err } = await ran("check", "--format", format, path);
+      // deno-lint-ignore no-control-regex
+      equal(/[\0-\x08\x0b-\x1f\x7f-\x9f\u202e]/.exec(out + err), null, format);
+    }
+  });
+});
