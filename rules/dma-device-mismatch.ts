@@ -49,7 +49,7 @@ mapped in one function and released in another is not compared.`,
   ],
   messages: {
     mismatch: "`{handle}` is mapped for `{mapped}` and {deed} for `{other}`, another device",
-    members: "`{handle}` is mapped for `{mapped}` and {deed} for `{other}`: are they the same device?",
+    members: "`{handle}` is mapped for `{mapped}` and {deed} for `{other}`, which looks like another device",
     null:
       "{callee}() is given NULL for the device: there is no DMA mask, no IOMMU domain, and it is dereferenced",
   },

@@ -39,8 +39,8 @@ export default defineRule({
   why:
     `\`ioremap()\` returns a pointer with page tables of its own: it is not in the linear map, and what it points
 at has no \`struct page\`. \`virt_to_page()\`, \`virt_to_phys()\` and the \`dma_map_single()\` and \`sg_set_buf()\`
-that are built on them compute a page that has nothing to do with it. \`dma_map_single()\` has refused addresses of the
-vmalloc range with a warning since v5.4; before that, and on machines where \`ioremap()\` gives other addresses, the device
+that are built on them compute a page that has nothing to do with it. \`dma_map_single()\` refuses addresses of the
+vmalloc range with a warning; in old kernels, and on machines where \`ioremap()\` gives other addresses, the device
 is sent to a random place. The other way round \`phys_to_virt()\` of a BAR or a ROM gives a pointer that nothing is
 mapped at.
 

@@ -116,8 +116,11 @@ class Builder {
       else this.tie(this.then(jump.from, this.node("hole", jump.from[0]?.from.at ?? this.fn)), this.exit);
     }
     // A goto to any label may stand in a hole.
-    for (const hole of this.nodes.filter((node) => node.kind === "hole")) {
-      for (const label of this.labels.values()) this.tie([{ from: hole, when: null }], label);
+    const holes = this.nodes.filter((node) => node.kind === "hole");
+    if (holes.length > 0 && this.labels.size > 0) {
+      const lost = this.node("join", { start: this.fn.end, end: this.fn.end });
+      for (const hole of holes) this.tie([{ from: hole, when: null }], lost);
+      for (const label of this.labels.values()) this.tie([{ from: lost, when: null }], label);
     }
     this.exit.id = this.nodes.length;
     this.nodes.push(this.exit);

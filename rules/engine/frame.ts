@@ -147,7 +147,13 @@ function branches(out: string[], starts: readonly number[], end: number, first: 
 function macro(out: string[], from: number, to: number): void {
   for (let i = from; i <= to; i++) out[i] = out[i]!.replace(/\\\s*$/, "");
   const head = /^\s*#\s*define\s+(\w+)\(([^()]*)\)/.exec(out[from]!);
-  if (head === null) {
+  // The entry of a table, `{ PCI_DEVICE(…), … }`, is no code.
+  if (
+    head === null ||
+    !/;|\bdo\b|^\s*\w+\s*\(/.test(
+      [out[from]!.slice(head[0].length), ...out.slice(from + 1, to + 1)].join("\n"),
+    )
+  ) {
     for (let i = from; i <= to; i++) out[i] = "";
     return;
   }

@@ -94,6 +94,7 @@ export const general = (place: string): string => place.replace(/\[[^\]]*\]/g, "
 
 /** Whether `name` stands as a word in a normal form. */
 export function mentions(form: string, name: string): boolean {
+  if (name === "") return false; // a parameter without a name
   for (let i = form.indexOf(name); i !== -1; i = form.indexOf(name, i + 1)) {
     const before = form.charCodeAt(i - 1);
     const after = form.charCodeAt(i + name.length);
@@ -202,6 +203,7 @@ class Analysis implements Flow {
         const out = this.transfer(node, before);
         for (const { to } of node.succ) {
           const old = states[to.id];
+          budget -= out.size + 1;
           const merged = old === undefined ? new Map(out) : join(old, out);
           if (merged === old) continue;
           states[to.id] = merged;
@@ -265,12 +267,12 @@ class Analysis implements Flow {
     origins: readonly Origin[],
     state: State,
   ): void {
-    let alias = op === "=" && isPath(value) ? this.form(value, state) : null;
     const name = !("kind" in target) ? target.name : target.kind === "ident" ? target.name : null;
-    if (name !== null) {
-      if (alias !== null && (mentions(alias, name) || alias.length > MAX_ALIAS)) alias = null;
-      this.forget(name, state);
-    }
+    let alias = op === "=" && isPath(value) ? this.form(value, state) : null;
+    // `p = p->next`, `x->a = x->a->b`: what stands for itself would grow with every round.
+    const isOwn = alias !== null && (name === null ? alias.startsWith(place) : mentions(alias, name));
+    if (isOwn || (alias !== null && alias.length > MAX_ALIAS)) alias = null;
+    if (name !== null) this.forget(name, state);
     const stepped = origins.map((origin) => this.step(origin, target, place));
     state.set(place, { origins: stepped, alias });
     if (this.isRecording) this.stores.push({ place, target, value, op, node: this.node, origins });

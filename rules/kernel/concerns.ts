@@ -34,8 +34,8 @@ const ADDRESSES: ReadonlySet<Meaning> = new Set([
 ]);
 /** Types that hold an address, or say whose device it is for: code with them may be wrong without any call. */
 const TYPES = ["dma_buf_attachment", "dma_addr_t", "phys_addr_t", "resource_size_t", "pci_bus_addr_t"];
-/** Members of struct device that say what it can address: drivers set them through calls. */
-const MEMBERS = ["dma_mask", "coherent_dma_mask"];
+/** Members of struct device that say what it can address, and the addresses of a struct dma_slave_config. */
+const MEMBERS = ["dma_mask", "coherent_dma_mask", "src_addr", "dst_addr"];
 const IDENTIFIER = /[A-Za-z_]\w+/g;
 
 /**

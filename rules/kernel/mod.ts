@@ -88,6 +88,9 @@ export const WORDS: readonly string[] = [
   // xsk_buff_xdp_get_dma(), xsk_buff_raw_get_dma()
   "get_dma",
   "of_get_address",
+  // dma_slave_config: the address of a FIFO
+  "cfg.src_addr",
+  "cfg.dst_addr",
   // pdev->resource[bar].start
   "resource[",
 ];
