@@ -61,7 +61,7 @@ function heading(mail: Mail, brush: Paint): string {
 }
 
 function findingLines(finding: Finding, brush: Paint): string[] {
-  const { at, severity, message, rule, because, unless, wanted } = finding;
+  const { at, severity, confidence, message, rule, because, unless, wanted } = finding;
   const out = [
     `${brush("place", where(at))} ${brush(severity, `${severity}:`)} ${printable(message)} [${rule}]`,
     ...quote(at, brush),
@@ -73,7 +73,7 @@ function findingLines(finding: Finding, brush: Paint): string[] {
       out.push(...quote(step, brush));
     }
   }
-  if (unless !== "") out.push(`  unless: ${printable(unless)}`);
+  out.push(`  confidence: ${confidence}${unless === "" ? "" : `, unless ${printable(unless)}`}`);
   if (wanted !== null) {
     const [first = "", ...rest] = printableLines(wanted.trimEnd());
     out.push(`  wanted: ${first}`, ...rest.map((line) => `          ${line}`));

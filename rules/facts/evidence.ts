@@ -59,7 +59,15 @@ export function ownerText(origin: Origin): string | null {
     : origin.owner;
 }
 
-/** The chain from the source of a value to its last step. */
+/** The chain from the source of a value to its last step; `x = source()` is one link, not two. */
 export function chain(origin: Origin): Link[] {
-  return [{ file: origin.file, at: origin.expr, note: describe(origin) }, ...origin.steps];
+  const links: Link[] = [{ file: origin.file, at: origin.expr, note: describe(origin) }];
+  for (const step of origin.steps) {
+    const last = links.at(-1)!;
+    const isSameLine = step.file === last.file &&
+      step.file.lineAt(step.at.start) === last.file.lineAt(last.at.start);
+    if (isSameLine) links[links.length - 1] = { ...last, note: `${last.note}, ${step.note}` };
+    else links.push(step);
+  }
+  return links;
 }

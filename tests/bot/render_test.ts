@@ -36,7 +36,8 @@ Deno.test("textRenderer() prints a finding as gcc does, with a caret below tabs"
     printed("text", [report([finding()])], { quiet: true }),
     "drivers/foo/foo.c:7:2: warning: `foo` went wrong [foo-bar]\n" +
       "    7 | \tgo(foo);\n" +
-      "      | \t^\n",
+      "      | \t^\n" +
+      "  confidence: high\n",
   );
 });
 
@@ -50,7 +51,7 @@ Deno.test("textRenderer() prints evidence, the assumption and the wanted code be
     "drivers/foo/foo.c:3:6: note: comes from get()",
     "    3 | \tfoo = get();",
     "      | \t    ^",
-    "  unless: get() is right",
+    "  confidence: high, unless get() is right",
     "  wanted: stop(foo);",
     "          go(foo);",
     "",
