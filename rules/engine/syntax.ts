@@ -40,7 +40,6 @@ interface Raw {
   readonly field: string | null;
   readonly start: number;
   readonly end: number;
-  readonly isMissing: boolean;
   readonly kids: readonly Raw[];
 }
 
@@ -86,7 +85,6 @@ function copy(cursor: TreeCursor, depth: number): Raw {
     field: cursor.currentFieldName,
     start: cursor.startIndex,
     end: cursor.endIndex,
-    isMissing: cursor.nodeIsMissing,
     kids,
   };
   if (depth < MAX_DEPTH && cursor.gotoFirstChild()) {

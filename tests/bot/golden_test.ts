@@ -1,3 +1,4 @@
+import { ok } from "node:assert/strict";
 import { main } from "../../bot/main.ts";
 import { golden } from "../golden.ts";
 import { keep } from "./reports.ts";
@@ -15,3 +16,9 @@ for (const format of ["text", "terse"] as const) {
     await golden(`fixtures/p2p-export.${format}.golden`, terminal.printed.out.replaceAll(file, FIXTURE));
   });
 }
+
+Deno.test("README shows what check prints", async () => {
+  const read = (path: string) => Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+  const [readme, printed] = await Promise.all([read("README.md"), read("fixtures/p2p-export.text.golden")]);
+  ok(readme.includes(printed.trimEnd()), "copy fixtures/p2p-export.text.golden into README.md");
+});
