@@ -175,6 +175,18 @@ belongs to the DMA API, need not exist and need not translate.`,
 +}`,
     },
     {
+      title: "a page frame number in the variable that takes the address",
+      patch: String.raw`
++static int foo_map(struct foo *foo, u64 entry)
++{
++	dma_addr_t addr;
++
++	addr = entry >> FOO_PFN_SHIFT;
++	addr = dma_map_page(foo->dev, pfn_to_page(addr), 0, PAGE_SIZE, DMA_BIDIRECTIONAL); /* ok: found */
++	return dma_mapping_error(foo->dev, addr);
++}`,
+    },
+    {
       title: "translated before it is looked up",
       patch: String.raw`
 +static phys_addr_t foo_phys(struct foo *foo, dma_addr_t addr)
@@ -236,6 +248,8 @@ belongs to the DMA API, need not exist and need not translate.`,
         ? "remapped"
         : null;
       if (say === null || takesPhysical(file)) continue;
+      // What is looked up without a shift is a page frame number, in a variable of the wrong type.
+      if (/^pfn_/.test(callee ?? "") && certainty !== "exact" && isWhole(used.value)) continue;
       // Domains of the driver are often filled with what is called a DMA address for want of a better type.
       if (say === "domain" && certainty !== "exact") continue;
       const because: Because[] = origin === null
@@ -247,6 +261,8 @@ belongs to the DMA API, need not exist and need not translate.`,
         with: { callee: callee ?? "", place: file.textOf(used.at), value: file.textOf(used.value) },
         because,
         ...weaken(certainty, say === "domain" || origin?.viaField === true),
+        // Sound and framebuffers keep either address in a field of that name.
+        ...(say === "mmap" && certainty === "name" ? { confidence: "low" as const } : {}),
         subject: `${callee ?? used.place} ${values.canonical(used.value)}`,
       };
     }
@@ -276,6 +292,9 @@ belongs to the DMA API, need not exist and need not translate.`,
     }
   },
 });
+
+const isWhole = (value: Expr): boolean =>
+  value.kind === "cast" ? isWhole(value.value) : value.kind === "ident" || value.kind === "member";
 
 /** The DMA address, when all that is known of the value are DMA addresses; null otherwise. */
 function dmaIn(origins: readonly Origin[]): Origin | null {

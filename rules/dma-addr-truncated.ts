@@ -6,9 +6,11 @@
 
 import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
+import { mentioned } from "./facts/mention.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { handling } from "./facts/mappings.ts";
 import { isTest } from "./facts/place.ts";
+import { removed } from "./facts/removed.ts";
 import { bitsOf, isAddressType, widthOf, widthOfType } from "./facts/width.ts";
 import { API } from "./kernel/mod.ts";
 
@@ -19,6 +21,8 @@ const PAGE_NUMBER = /pfn|pageno|page_?(?:num|nr|idx|index|frame)|^(?:pde|pte)$/i
 const PAGE_SHIFT = /PAGE_SHIFT$/;
 /** Architectures whose physical addresses fit `unsigned long`. */
 const LONG_IS_WIDE = /^arch\/(?:arm64|alpha|ia64|loongarch|parisc|s390)\//;
+/** include/linux/log2.h: the argument is an `unsigned long`. */
+const LONG_POWER = /^round(?:up|down)_pow_of_two$/;
 /** A mask of 32 bits or fewer: what such a device is given fits. */
 const NARROW_MASK = /DMA_BIT_MASK\(\s*(?:[12]?\d|3[0-2])\s*\)/;
 
@@ -40,7 +44,8 @@ that peer-to-peer is about lie above 4 GiB: the upper half is not zero.
 \`unsigned long\` is no better where \`dma_addr_t\` is wider: ARM with LPAE, x86 with PAE. And \`dma_mapping_error()\` of a
 32-bit variable never fires, because \`DMA_MAPPING_ERROR\` is all ones in the width of \`dma_addr_t\`.`,
   limits:
-    `Only what is declared in the patch has a known type. An offset by a loop counter, and a descriptor field of 32 bits,
+    `Only what is declared in the patch has a known type; a cast that the patch takes away stands for a type that it
+does not show. An offset by a loop counter, and a descriptor field of 32 bits,
 are taken as meant.`,
   unless: "the value is known to be small enough for 32 bits",
   sources: [
@@ -56,6 +61,11 @@ are taken as meant.`,
     pfn:
       "`{expr}` is computed in unsigned long, which is too narrow for a {type} on 32-bit machines with large addresses",
     check: "dma_mapping_error() of `{handle}`, which has 32 bits, is never true: make it a dma_addr_t",
+    uncast:
+      "`{expr}` was computed as a {type} before: without the cast it is computed in the width of `{operand}`",
+    narrowed: "`{handle}` was a {type} before, and {now} does not hold one",
+    long: "{callee}() works in unsigned long, too narrow for what `{handle}`, a {type}, makes of it",
+    masked: "`{handle}` has 32 bits: `{expr}` is always 0",
     bit: "`{handle}` has 32 bits: `{bit}` is lost",
     narrow: "`{handle}` has 32 bits and gets the {what} of {callee}()",
   },
@@ -109,6 +119,50 @@ are taken as meant.`,
 +}`,
     },
     {
+      title: "the patch takes the cast away",
+      patch: String.raw`
+@@ static void foo_fill(struct foo *foo, struct scatterlist *sg,
+ 	sg_set_page(sg, NULL, 0, 0);
+-	sg_dma_address(sg) = foo->base + (dma_addr_t)i * UINT_MAX;
++	sg_dma_address(sg) = foo->base + i * UINT_MAX; /* want: uncast */
+-	foo->last = foo->base + ((dma_addr_t)pageno << PAGE_SHIFT);
++	foo->last = foo->base + (pageno << PAGE_SHIFT); /* want: uncast */
+ 	sg_dma_len(sg) = foo->len;`,
+    },
+    {
+      title: "an offset into a mapping loses its type",
+      patch: String.raw`
+ static bool foo_next(struct foo *foo)
+ {
+-	dma_addr_t offset;
++	unsigned int offset; /* want: narrowed */
+
+ 	offset = foo->addr & (foo->size - 1);
+ 	foo->left = foo->size - offset;
+ 	return foo->left != 0;
+ }`,
+    },
+    {
+      title: "a power of two from addresses",
+      patch: String.raw`
++static bool foo_is_one(struct foo *foo, dma_addr_t addr)
++{
++	unsigned long size = roundup_pow_of_two(addr ^ (addr + foo->len - 1)); /* want: long */
++
++	return size <= foo->max;
++}`,
+    },
+    {
+      title: "a mask of bits that the variable has not",
+      patch: String.raw`
++#define FOO_HIGH GENMASK_ULL(39, 32)
++
++static phys_addr_t foo_phys(u32 pte)
++{
++	return (pte & FOO_LOW) | ((pte & FOO_HIGH) << 28); /* want: masked */
++}`,
+    },
+    {
       title: "unsigned long on a machine with LPAE",
       patch: String.raw`
 +static void foo_window(struct foo *foo, struct page *page)
@@ -123,12 +177,19 @@ are taken as meant.`,
       patch: String.raw`
 +static int foo_map(struct foo *foo)
 +{
-+	u32 addr = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE); /* want: narrow */
++	u32 addr = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
 +
 +	if (dma_mapping_error(foo->dev, addr)) /* want: check */
 +		return -ENOMEM;
 +	writel(addr, foo->regs);
 +	return 0;
++}
++
++static void foo_go(struct foo *foo)
++{
++	u32 addr = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE); /* want: narrow */
++
++	writel(addr, foo->regs);
 +}`,
     },
   ],
@@ -178,6 +239,56 @@ are taken as meant.`,
 +}`,
     },
     {
+      title: "what lost the cast is wide by itself, or no address",
+      patch: String.raw`
+@@ static void foo_fill(struct foo *foo, struct scatterlist *sg,
+ 	sg_set_page(sg, NULL, 0, 0);
+-	foo->last = foo->base + ((dma_addr_t)pages << PAGE_SHIFT);
++	foo->last = foo->base + PFN_PHYS(pages); /* ok: uncast */
+-	foo->next = foo->base + ((u64)foo->n << PAGE_SHIFT);
++	foo->next = foo->base + (foo->n << PAGE_SHIFT); /* ok: uncast */
+ 	sg_dma_len(sg) = foo->len;
+@@ static void foo_end(struct foo *foo)
+ {
+-	int n = foo->n;
++	u64 n = foo->n;
+
+-	foo->last = foo->base + ((dma_addr_t)n << PAGE_SHIFT);
++	foo->last = foo->base + (n << PAGE_SHIFT); /* ok: uncast */
+ }`,
+    },
+    {
+      title: "a power of two from a difference, and from a masked address",
+      patch: String.raw`
++static void foo_size(struct foo *foo, dma_addr_t start, dma_addr_t end)
++{
++	foo->size = roundup_pow_of_two(end - start); /* ok: long */
++	foo->rest = roundup_pow_of_two(start & (PAGE_SIZE - 1)); /* ok: long */
++}`,
+    },
+    {
+      title: "a wide variable, and a mask that reaches below",
+      patch: String.raw`
++static phys_addr_t foo_phys(u32 pte, u64 wide)
++{
++	return (pte & GENMASK_ULL(39, 12)) | (wide & GENMASK_ULL(39, 32)); /* ok: masked */
++}`,
+    },
+    {
+      title: "I/O ports",
+      patch: String.raw`
++static int foo_probe(struct pci_dev *pdev, struct foo *foo)
++{
++	unsigned int iobase = pci_resource_start(pdev, 0); /* ok: narrow */
++	u32 base = pci_resource_start(pdev, 1); /* ok: narrow */
++
++	if (!request_region(base, FOO_PORTS, "foo"))
++		return -EBUSY;
++	foo->base = iobase;
++	return 0;
++}`,
+    },
+    {
       title: "halves on purpose",
       patch: String.raw`
 +static void foo_set(struct foo *foo, dma_addr_t addr)
@@ -201,11 +312,78 @@ are taken as meant.`,
         yield draft;
       }
     }
+    const gone = use(removed, fn.file);
+    for (const node of values.cfg.nodes) {
+      const top = node.expr ?? node.decl?.init ?? null;
+      if (top === null) continue;
+      const parts: (Expr & { kind: "binary" })[] = [];
+      walkExpr(top, (part) => part.kind === "binary" && parts.push(part));
+      for (const part of parts) {
+        const handle = part.op === "&" ? emptied(part, values, fn) : null;
+        if (handle !== null) {
+          yield {
+            at: part,
+            say: "masked",
+            with: { expr: fn.file.textOf(part), handle: fn.file.textOf(handle) },
+            because: [{ at: handle, note: `declared \`${values.typeOf(handle)}\`` }],
+            confidence: "high",
+            wanted: `(u64)${fn.file.textOf(handle)}`,
+            subject: fn.file.textOf(part),
+          };
+        }
+        if (seen.has(part) || !fn.file.isChanged(part)) continue;
+        const type = castBefore(part, gone.at(part), values, fn);
+        if (type === null) continue;
+        seen.add(part);
+        yield {
+          at: part,
+          say: "uncast",
+          with: { expr: fn.file.textOf(part), type, operand: fn.file.textOf(part.left) },
+          because: [{ at: part, note: `the patch takes the cast to ${type} away` }],
+          wanted: `(${type})${fn.file.textOf(part)}`,
+          unless: "the operand has been widened in a place that the patch does not show",
+          subject: fn.file.textOf(part),
+        };
+      }
+    }
+    for (const { call } of values.calls) {
+      const [arg] = call.args;
+      if (!LONG_POWER.test(call.name) || arg === undefined || LONG_IS_WIDE.test(fn.file.path)) continue;
+      const address = addressIn(arg, values);
+      if (address === null) continue;
+      yield {
+        at: call,
+        say: "long",
+        with: { callee: call.name, handle: fn.file.textOf(address), type: values.typeOf(address)! },
+        because: [{ at: address, note: `declared \`${values.typeOf(address)}\`` }],
+        severity: "warning",
+        unless: "only machines with 64 bits run this",
+        subject: `${call.name} ${fn.file.textOf(arg)}`,
+      };
+    }
+    for (const { decl } of values.cfg.nodes) {
+      if (decl === null || widthOfType(decl.type) !== 32 || !fn.file.isChanged(decl)) continue;
+      const before = new RegExp(
+        `\\b(dma_addr_t|phys_addr_t|resource_size_t|pci_bus_addr_t)\\s(?:[^;()]*[\\s,])?${decl.name}\\b`,
+      )
+        .exec(gone.at(decl));
+      if (before === null) continue;
+      yield {
+        at: decl,
+        say: "narrowed",
+        with: { handle: decl.name, type: before[1]!, now: decl.type },
+        because: [{ at: decl, note: `the patch makes the ${before[1]} a \`${decl.type}\`` }],
+        wanted: `${before[1]} ${decl.name}`,
+        subject: decl.name,
+      };
+    }
+    const checked = new Set<string>();
     for (const check of use(handling, fn).checks) {
       const { handleExpr } = check;
       if (handleExpr === null || handleExpr.kind === "call" || handleExpr.kind === "cast") continue;
       const type = values.typeOf(handleExpr);
       if (widthOfType(type) !== 32) continue;
+      checked.add(values.canonical(handleExpr));
       yield {
         at: check.call,
         say: "check",
@@ -231,7 +409,7 @@ are taken as meant.`,
         subject: `${place} ${fn.file.textOf(bit)}`,
       };
     }
-    const isMasked = use.side.files.some((file) => NARROW_MASK.test(file.text));
+    const isMasked = use.side.files.some((file) => mentioned(file, NARROW_MASK));
     if (isMasked) return;
     for (const store of values.stores) {
       const { target, value } = store;
@@ -242,6 +420,9 @@ are taken as meant.`,
       const isBar = api?.returns === "phys-bar" || api?.returns === "pci-bus";
       const isMapped = api?.role === "map" && api.returns === "dma";
       if (widthOfType(type) !== 32 || !(isBar || isMapped)) continue;
+      // Ports have 16 bits; what is asked with dma_mapping_error() is told there.
+      if (isBar && isPort(store.place, type, values)) continue;
+      if (isMapped && checked.has(store.place)) continue;
       yield {
         at: value,
         say: "narrow",
@@ -258,6 +439,22 @@ are taken as meant.`,
     }
   },
 });
+
+/** Whether what a base address register says is a range of I/O ports. */
+function isPort(place: string, type: string | null, values: Flow): boolean {
+  return /(?:^|_)io_?(?:base|addr|port|start)?\d*$|port|smb|i2c/i.test(place) ||
+    /16|short/.test(type ?? "") ||
+    values.calls.some(({ call }) =>
+      PORTS.test(call.name) && call.args.some((arg) => {
+        let is = false;
+        walkExpr(arg, (part) => is ||= part.kind === "ident" && part.name === place);
+        return is;
+      })
+    );
+}
+
+/** Functions that take the number of a port. */
+const PORTS = /^(?:devm_)?(?:request_region|release_region|ioport_map)$|^(?:in|out)[bwl]$|^inb_p$|^outb_p$/;
 
 /** The expressions that become an address: what is stored in one, returned as one, passed as one. */
 function* sinks(fn: FunctionView, values: Flow): Iterable<{ expr: Expr; type: string }> {
@@ -386,6 +583,70 @@ function* computed(expr: Expr, type: string, fn: FunctionView, values: Flow, isA
     };
     return;
   }
+}
+
+/** The variable of an address type whose upper half is in a sum; null when it may be a difference or cut off. */
+function addressIn(expr: Expr, values: Flow): Expr | null {
+  switch (expr.kind) {
+    case "ident":
+    case "member":
+      return isAddressType(values.typeOf(expr)) ? expr : null;
+    case "binary":
+      if (expr.op === "-") {
+        return addressIn(expr.right, values) === null ? addressIn(expr.left, values) : null;
+      }
+      return expr.op === "+" || expr.op === "|" || expr.op === "^"
+        ? addressIn(expr.left, values) ?? addressIn(expr.right, values)
+        : null;
+    default:
+      return null;
+  }
+}
+
+/** The type to which the removed text cast the operand of the same shift or product; null when it did not. */
+function castBefore(
+  expr: Expr & { kind: "binary" },
+  before: string,
+  values: Flow,
+  fn: FunctionView,
+): string | null {
+  if (expr.op !== "<<" && expr.op !== "*") return null;
+  const isLarge = expr.op === "<<" ? isPageShift(expr.right) : (sizeOf(expr.right) ?? 0n) >= 1n << 28n;
+  if (!isLarge || widthOf(expr.left, values) === 64) return null;
+  const tight = (text: string) => text.replace(/\s+/g, "");
+  const text = tight(before);
+  const left = tight(fn.file.textOf(expr.left));
+  const rest = `${expr.op}${tight(fn.file.textOf(expr.right))}`;
+  return ["dma_addr_t", "phys_addr_t"].find((type) =>
+    text.includes(`(${type})${left}${rest}`) || text.includes(`(${type})(${left})${rest}`)
+  ) ?? null;
+}
+
+const isPageShift = (by: Expr) =>
+  PAGE_SHIFT.test(nameOf(by)) || (by.kind === "number" && by.value !== null && by.value >= 12n);
+
+/** The unsigned 32-bit operand of a mask whose bits all lie above; null when something may be left of it. */
+function emptied(expr: Expr & { kind: "binary" }, values: Flow, fn: FunctionView): Expr | null {
+  for (const [value, mask] of [[expr.left, expr.right], [expr.right, expr.left]] as const) {
+    if (value.kind !== "ident" && value.kind !== "member") continue;
+    const low = lowestBit(mask, fn);
+    const bits = low === null ? null : bitsOf(value, values);
+    if (low !== null && bits !== null && bits <= low) return value;
+  }
+  return null;
+}
+
+/** The lowest bit of a `GENMASK_ULL()` or `BIT_ULL()`, also by the name that the patch shows for it. */
+function lowestBit(mask: Expr, fn: FunctionView): number | null {
+  let text = fn.file.textOf(mask);
+  if (mask.kind === "ident") {
+    const define = new RegExp(`^\\s*#\\s*define\\s+${mask.name}\\s+(.*)$`);
+    text = fn.file.directives.map((line) => define.exec(line)?.[1]).find((body) => body !== undefined) ?? "";
+  }
+  const found =
+    /^\(?\s*(?:GENMASK(?:_ULL)?\s*\(\s*\d+\s*,\s*(\d+)\s*\)|BIT(?:_ULL)?\s*\(\s*(\d+)\s*\))\s*\)?$/
+      .exec(text.trim());
+  return found === null ? null : Number(found[1] ?? found[2]);
 }
 
 /** `BIT(39)` among the terms of a value; null when every bit is below 32. */

@@ -87,6 +87,25 @@ device never reads, unless \`dma_sync_single_for_device()\` follows the last wri
 +}`,
     },
     {
+      title: "the next round has a buffer of its own",
+      patch: String.raw`
++static int foo_send(struct foo *foo, int n)
++{
++	struct foo_req *req;
++	dma_addr_t dma;
++
++	while (n--) {
++		req = foo_alloc(foo);
++		req->len = foo->len;
++		dma = dma_map_single(foo->dev, req, sizeof(*req), DMA_TO_DEVICE); /* ok: late */
++		if (dma_mapping_error(foo->dev, dma))
++			return -ENOMEM;
++		foo_mailbox(foo, dma);
++	}
++	return 0;
++}`,
+    },
+    {
       title: "the CPU only notes the address in the structure that it does not map",
       patch: String.raw`
 +static int foo_send(struct foo *foo, struct foo_buf *buf)
@@ -113,6 +132,13 @@ device never reads, unless \`dma_sync_single_for_device()\` follows the last wri
       const shown = fn.file.textOf(memory);
       if (!/^&?[\w.>-]+$/.test(buffer)) continue;
       const ends = new Set([...releases, ...syncs].filter((u) => u.handle === handle).map((u) => u.node));
+      // A buffer that is set again is another one.
+      const root = /\w+/.exec(buffer)?.[0];
+      for (const store of values.stores) {
+        if ((store.place === root || store.place === buffer) && store.node !== mapping.node) {
+          ends.add(store.node);
+        }
+      }
       const asks = new Set(checks.map((u) => u.node));
       /** The call at a node that is given the address. */
       const takesHandle = (node: CfgNode) =>

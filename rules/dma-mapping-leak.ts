@@ -4,23 +4,30 @@
  * @module
  */
 
-import type { Expr } from "./engine/ast.ts";
+import { type Expr, type Stmt, walkStmt } from "./engine/ast.ts";
 import type { CfgNode, Edge } from "./engine/cfg.ts";
 import { search } from "./engine/cfg.ts";
-import { defineRule } from "./engine/rule.ts";
+import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
+import { mentioned } from "./facts/mention.ts";
 import { flow } from "./facts/flow.ts";
-import { handling } from "./facts/mappings.ts";
+import { handling, type Use_ } from "./facts/mappings.ts";
+import { broughtIn } from "./facts/pairs.ts";
 import { consistent, failures } from "./facts/failure.ts";
+import { argumentsAt, hunkOf, linesOf } from "./facts/former.ts";
 import { isImplementation } from "./facts/place.ts";
 
 const FAMILIES = new Set(["single", "resource", "phys", "sg", "attachment", "attachment-unlocked"]);
 // Whoever is called so may release it: silence is cheaper than a wrong word.
 const CLEANUP =
   /unmap|free|clean|release|destroy|abort|teardown|unprep|undo|fini|exit|put|complete|done|reset|stop|kill|panic|queue|submit|post/i;
+// What keeps an address that it is given in a descriptor.
+const TAKES = /attach|append|enqueue|push|add_buf|set_buf/;
 // What a driver waits for between mapping a buffer and unmapping it.
 const WAITS =
   /^(?:wait_for_completion\w*|wait_event\w*|dma_sync_wait|dma_wait_for_async_tx|(?:readl|readq|readx|regmap)_\w*poll_timeout\w*|crypto_wait_req)$/;
 const RESULT = /^(?:ret|err|rc|error|result|status|res|r|rv|retval)$/;
+
+const ADDS_ACTION = /\bdevm_add_action/;
 
 export default defineRule({
   id: "dma-mapping-leak",
@@ -46,6 +53,12 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
   messages: {
     leak:
       "this error path returns with `{handle}` still mapped by {map}(); the function's other paths call {release}()",
+    kept:
+      "`{handle}` stays mapped when the driver is unbound: only an error path of {function}() calls {release}(), {remove}() does not",
+    probe:
+      "this probe returns an error with `{handle}` still mapped by {map}(); {remove}() calls {release}(), but it does not run when the probe failed",
+    dropped:
+      "this path went to `{label}` and through {release}(); the patch drops that label and {release}() is not reached from here any more",
     wait:
       "when {wait}() does not succeed this returns past {release}() of `{handle}`: the buffer that the device was given stays mapped",
   },
@@ -83,6 +96,70 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
 +}`,
     },
     {
+      title: "only probe() releases what it mapped",
+      patch: String.raw`
++static int foo_probe(struct platform_device *pdev)
++{
++	struct foo *foo = platform_get_drvdata(pdev);
++	int ret;
++
++	foo->addr = dma_map_resource(foo->dev, foo->phys, SZ_4K, DMA_BIDIRECTIONAL, 0); /* want: kept */
++	if (dma_mapping_error(foo->dev, foo->addr))
++		return -ENXIO;
++	ret = foo_start(foo);
++	if (ret)
++		dma_unmap_resource(foo->dev, foo->addr, SZ_4K, DMA_BIDIRECTIONAL, 0);
++	return ret;
++}
++
++static void foo_remove(struct platform_device *pdev)
++{
++	foo_stop(platform_get_drvdata(pdev));
++}`,
+    },
+    {
+      title: "only remove() releases what probe() mapped",
+      patch: String.raw`
++static int foo_probe(struct platform_device *pdev)
++{
++	struct foo *foo = platform_get_drvdata(pdev);
++	int ret;
++
++	foo->addr = dma_map_resource(foo->dev, foo->phys, SZ_4K, DMA_BIDIRECTIONAL, 0);
++	if (dma_mapping_error(foo->dev, foo->addr))
++		return -ENXIO;
++	ret = foo_start(foo);
++	if (ret)
++		return ret; /* want: probe */
++	return 0;
++}
++
++static void foo_remove(struct platform_device *pdev)
++{
++	struct foo *foo = platform_get_drvdata(pdev);
++
++	dma_unmap_resource(foo->dev, foo->addr, SZ_4K, DMA_BIDIRECTIONAL, 0);
++}`,
+    },
+    {
+      title: "the label that unmapped goes, and so does its way there",
+      patch: String.raw`
+@@ static int foo_prepare(struct foo *foo, dma_addr_t addr)
+ 	err = foo_register(foo, DMA_TO_DEVICE);
+ 	if (err) {
+ 		foo_err("cannot register\n");
+-		goto out_err;
++		return err; /* want: dropped */
+ 	}
+@@ static int foo_prepare(struct foo *foo, dma_addr_t addr)
+ 	return 0;
+-
+-out_err:
+-	dma_unmap_single(foo->dev, addr, foo->len, DMA_TO_DEVICE);
+-	return err;
+ }`,
+    },
+    {
       title: "the mapping stands where the patch does not show it, the wait and the unmap do",
       patch: String.raw`
 @@ static int foo_process(struct foo *foo)
@@ -96,6 +173,62 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
     },
   ],
   good: [
+    {
+      title: "the probe calls what remove() calls",
+      patch: String.raw`
++static int foo_probe(struct platform_device *pdev)
++{
++	struct foo *foo = platform_get_drvdata(pdev);
++	int ret;
++
++	foo->buf = dma_alloc_coherent(foo->dev, SZ_4K, &foo->addr, GFP_KERNEL);
++	if (!foo->buf)
++		return -ENOMEM; /* ok: probe */
++	ret = foo_start(foo);
++	if (ret) {
++		foo_free_ring(foo);
++		return ret; /* ok: probe */
++	}
++	return devm_add_action_or_reset(foo->dev, foo_stop, foo);
++}
++
++static void foo_remove(struct platform_device *pdev)
++{
++	struct foo *foo = platform_get_drvdata(pdev);
++
++	dma_free_coherent(foo->dev, SZ_4K, foo->buf, foo->addr);
++}`,
+    },
+    {
+      title: "the label goes because the release moved, or because it was that mapping which failed",
+      patch: String.raw`
+@@ static int foo_prepare(struct foo *foo)
+ 	err = foo_register(foo);
+ 	if (err) {
+-		goto out_err;
++		foo_unmap_data(foo, DMA_TO_DEVICE);
++		return err; /* ok: dropped */
+ 	}
+ 	return 0;
+-
+-out_err:
+-	foo_unmap_data(foo, DMA_TO_DEVICE);
+-	return err;
+ }
+@@ static int foo_second(struct foo *foo)
+ 	n = dma_map_sg(foo->dev, foo->out, foo->n, DMA_FROM_DEVICE);
+ 	if (!n) {
+-		goto unmap_out;
++		goto unmap_in; /* ok: dropped */
+ 	}
+ 	return 0;
+-unmap_out:
+-	dma_unmap_sg(foo->dev, foo->out, foo->n, DMA_FROM_DEVICE);
+ unmap_in:
+ 	dma_unmap_sg(foo->dev, foo->in, foo->n, DMA_TO_DEVICE);
+ 	return -ENOMEM;
+ }`,
+    },
     {
       title: "nothing is mapped yet while it waits",
       patch: String.raw`
@@ -150,6 +283,66 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
 +}`,
     },
     {
+      title: "a condition knows whether there is a mapping, and the request that is under way is no error",
+      patch: String.raw`
++static int foo_copy(struct foo *foo)
++{
++	int ret;
++
++	foo->dma = dma_map_single(foo->dev, foo->a, foo->len, DMA_TO_DEVICE);
++	if (dma_mapping_error(foo->dev, foo->dma))
++		return -ENOMEM;
++	ret = foo_run(foo);
++	if (ret < 0)
++		goto out;
++	if (foo->is_async)
++		return -EINPROGRESS; /* ok: leak */
++	ret = foo_more(foo);
++out:
++	if (ret && foo->is_fast) {
++		foo->errors++;
++		dma_unmap_single(foo->dev, foo->dma, foo->len, DMA_TO_DEVICE);
++	}
++	return ret; /* ok: leak */
++}`,
+    },
+    {
+      title: "the descriptor owns it, and the way on is no error",
+      patch: String.raw`
++static int foo_queue(struct foo *foo, struct foo_desc *desc)
++{
++	dma_addr_t dma = dma_map_single(foo->dev, foo->a, foo->len, DMA_TO_DEVICE);
++	int ret;
++
++	if (dma_mapping_error(foo->dev, dma))
++		return -ENOMEM;
++	if (!desc) {
++		dma_unmap_single(foo->dev, dma, foo->len, DMA_TO_DEVICE);
++		return -ENOMEM;
++	}
++	foo_attach_buf(desc, dma);
++	ret = foo_run(foo);
++	if (ret)
++		return ret; /* ok: leak */
++	return 0;
++}`,
+    },
+    {
+      title: "a loop over what was mapped",
+      patch: String.raw`
++static int foo_wait(struct foo *foo)
++{
++	struct foo_desc *desc;
++	int ret = 0;
++
++	if (!wait_for_completion_timeout(&foo->done, HZ))
++		ret = -ETIMEDOUT;
++	list_for_each_entry(desc, &foo->descs, node)
++		dma_unmap_sg(foo->dev, desc->sgl, desc->n, DMA_TO_DEVICE);
++	return ret; /* ok: wait */
++}`,
+    },
+    {
       title: "a helper releases it",
       patch: String.raw`
 +static int foo_copy(struct foo *foo)
@@ -170,17 +363,29 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
     if (isImplementation(fn.file)) return;
     const { cfg, stores, calls } = use(flow, fn);
     const { mappings, releases } = use(handling, fn);
-    if (releases.length === 0) return;
+    yield* dropped(fn);
+    const removed = PROBE.test(fn.name) ? removals(fn, use) : [];
+    if (PROBE.test(fn.name)) yield* kept(fn, use);
+    if (releases.length === 0 && removed.length === 0) return;
     const failed = use(failures, fn);
+    // Nobody else unmaps what the function itself waits for.
+    const isSynchronous = calls.some(({ call }) => WAITS.test(call.name));
     const cleanups = new Set(
-      calls.filter(({ call, api }) => api === null && CLEANUP.test(call.name)).map((c) => c.node),
+      calls.filter(({ call, api }) =>
+        api === null && CLEANUP.test(call.name) && !(isSynchronous && call.name === "dmaengine_submit")
+      ).map((c) => c.node),
     );
     const said = new Set<CfgNode>();
+    const guards = conditionals(fn.node.body);
     for (const mapping of mappings) {
       const { handle } = mapping;
-      if (handle === null || handle.includes("[") || !mapping.api.families.some((f) => FAMILIES.has(f))) {
-        continue;
-      }
+      const away = mapping.handleExpr === null
+        ? undefined
+        : removed.find((r) => r.place === placeText(fn, mapping.handleExpr!));
+      if (
+        handle === null || handle.includes("[") ||
+        !mapping.api.families.some((f) => FAMILIES.has(f) || (away !== undefined && f === "coherent"))
+      ) continue;
       // A loop may leave earlier rounds' mappings behind on purpose; whole arrays are somebody else's rule.
       if (mapping.node.loops.length > 0) continue;
       const own = releases.filter((r) => r.handle === handle);
@@ -194,22 +399,54 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
       const tested = new Set(failuresOf.map((f) => f.test));
       if (mapping.api.failure !== "mapping-error" && failing.size === 0) continue;
       const ways = consistent(cfg, mapping.node, fn.file);
-      const succeeded = (node: CfgNode) => ways(node).filter((edge) => !failing.has(edge));
+      // An address of 0 is no mapping to whoever asks so.
+      const isZero = (node: CfgNode, edge: Edge) =>
+        away !== undefined && node.kind === "test" && edge.when === false && node.expr !== null &&
+        placeText(fn, node.expr) === away.place;
+      const succeeded = (node: CfgNode) =>
+        ways(node).filter((edge) => !failing.has(edge) && !isZero(node, edge));
       // A release on the path where the mapping failed is none.
       const release = own.find((r) =>
         search(mapping.node, (n) => n === r.node ? "hit" : "go", succeeded).hit !== null
       );
-      if (release === undefined) continue;
+      if (release === undefined && away === undefined) continue;
+      // An address that a descriptor takes over is released with it.
+      const takers = new Set(
+        calls.filter(({ call, api }) =>
+          api === null && TAKES.test(call.name) && call.args.some((arg) => mentionsPlace(arg, handle))
+        ).map((c) => c.node),
+      );
       const stop = (node: CfgNode) =>
-        node.kind === "hole" || node === mapping.node || cleanups.has(node) || own.some((r) =>
-          r.node === node
-        ) ||
+        node.kind === "hole" || takers.has(node) || isGuard(node, own, mapping.node) ||
+        node === mapping.node || cleanups.has(node) || own.some((r) => r.node === node) ||
         stores.some((s) => s.node === node && s.place === handle) ||
-        (!tested.has(node) && asksFor(node, handle, mapping.handleExpr));
+        (!tested.has(node) && asksFor(node, handle, mapping.handleExpr) &&
+          placeText(fn, node.expr!) !== away?.place);
       const exit = errorReturn(mapping.node, stop, succeeded);
       if (exit === null) continue;
       said.add(exit);
       const name = mapping.handleExpr === null ? handle : fn.file.textOf(mapping.handleExpr);
+      if (release === undefined) {
+        yield {
+          at: broughtIn(fn, exit.at, mapping.call),
+          say: "probe",
+          with: {
+            handle: name.replace(/^&/, ""),
+            map: mapping.call.name,
+            release: away!.use.call.name,
+            remove: away!.in,
+          },
+          because: [
+            { at: mapping.call, note: "mapped here" },
+            { at: exit.at, note: "returns an error" },
+            { at: away!.use.call, note: `undone by ${away!.in}(), which does not run then`, file: fn.file },
+          ],
+          unless: "a managed action undoes it",
+          wanted: `${fn.file.textOf(away!.use.call)}; on this path`,
+          subject: `${mapping.call.name} ${handle} ${away!.in}`,
+        };
+        continue;
+      }
       yield {
         at: exit.at,
         say: "leak",
@@ -238,7 +475,7 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
       const exit = errorReturn(
         from,
         (node) =>
-          node.kind === "hole" || cleanups.has(node) || maps.has(node) ||
+          node.kind === "hole" || cleanups.has(node) || maps.has(node) || isLoopOf(node, later, from) ||
           releases.some((r) => r.node === node) || later.some((r) => asksFor(node, r.handle!, r.handleExpr)),
         ways,
       );
@@ -257,6 +494,25 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
       };
     }
 
+    /**
+     * `if (foo->is_dma) dma_unmap_single()`: the condition knows whether there is a mapping. An `if` that releases
+     * and leaves is another exit.
+     */
+    function isGuard(node: CfgNode, own: readonly { node: CfgNode }[], mapped: CfgNode): boolean {
+      if (node.kind !== "test") return false;
+      const holds = (at: { start: number; end: number }, other: CfgNode) =>
+        other.at.start >= at.start && other.at.end <= at.end;
+      return guards.some((stmt) =>
+        holds(stmt.test, node) && !holds(stmt, mapped) &&
+        [stmt.yes, stmt.no].some((arm) => arm !== null && !leaves(arm) && own.some((r) => holds(arm, r.node)))
+      );
+    }
+    /** The head of a loop around the releases: it runs once for each mapping there is. */
+    function isLoopOf(node: CfgNode, later: readonly { node: CfgNode }[], from: CfgNode): boolean {
+      const [loop] = node.loops.slice(-1);
+      return loop !== undefined && (node.kind === "each" || node.kind === "test") &&
+        !from.loops.includes(loop) && later.some((r) => r.node.loops.includes(loop));
+    }
     /** Whether a test asks for the handle: `if (foo->dma) dma_unmap_single()` knows whether there is a mapping. */
     function asksFor(node: CfgNode, handle: string, expr: Expr | null): boolean {
       if (node.kind !== "test" || node.expr === null) return false;
@@ -286,12 +542,175 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
         }
         const stored = stores.find((s) => s.node === node && RESULT.test(s.place));
         const after = stored === undefined ? isError : isErrorCode(stored.value);
-        for (const edge of ways(node)) queue.push({ node: edge.to, isError: failsOn(node, edge) || after });
+        for (const edge of ways(node)) {
+          const isFine = passesOn(node, edge);
+          queue.push({ node: edge.to, isError: !isFine && (failsOn(node, edge) || after) });
+        }
       }
       return null;
     }
   },
 });
+
+/** Called once for each device; when it fails, its counterpart is not called. */
+const PROBE = /(?:^|_)probe$/;
+const REMOVE = /(?:^|_)(?:remove|disconnect|shutdown)(?:_new)?$/;
+
+/** What a probe maps and releases when it fails, where nothing else in the patch, all of it in sight, releases it. */
+function* kept(fn: FunctionView, use: Use) {
+  const { file } = fn;
+  // Code that has nothing to do with DMA is not among the functions.
+  const remove = /^(?:static )?(?:void|int)\s+(\w+_(?:remove|disconnect))\s*\(/m.exec(linesOf(file, "added"))
+    ?.[1];
+  // A driver that is old may undo it in lines that are not shown.
+  if (remove === undefined) return;
+  if (file.diff.hunks.some((hunk) => hunk.lines.some((line) => line.kind !== "added"))) return;
+  if (mentioned(file, ADDS_ACTION)) return;
+  const { mappings, releases } = use(handling, fn);
+  for (const mapping of mappings) {
+    if (mapping.handleExpr === null || mapping.api.role !== "map") continue;
+    const place = placeText(fn, mapping.handleExpr);
+    const field = /(?:->|\.)(\w+)$/.exec(place)?.[1];
+    const release = releases.find((one) => one.handle === mapping.handle) ??
+      releases.find((one) => one.api.families.some((name) => mapping.api.families.includes(name)));
+    if (field === undefined || release === undefined) continue;
+    // By text, for the parser may not have understood all of it.
+    const undone = new RegExp(`\\b\\w*(?:unmap|free)\\w*\\s*\\([^;]*\\b${field}\\b`, "g");
+    const count = (text: string) => [...text.matchAll(undone)].length;
+    const own = count(file.text.slice(fn.node.start, fn.node.end));
+    const isElsewhere = count(use.side.files.map((other) => linesOf(other, "added")).join("\n")) > own;
+    // Undone on the way of success, too.
+    if (
+      isElsewhere ||
+      !/\b(?:err|fail|out|free|unmap)\w*:|\bif\s*\(/.test(
+        file.text.slice(mapping.call.end, release.call.start),
+      )
+    ) {
+      continue;
+    }
+    yield {
+      at: mapping.call,
+      say: "kept" as const,
+      with: { handle: place, function: fn.name, release: release.call.name, remove },
+      because: [
+        { at: release.call, note: "undone when the probe fails" },
+      ],
+      wanted: `${file.textOf(release.call)}; in ${remove}()`,
+      subject: `${mapping.call.name} ${place}`,
+    };
+  }
+}
+
+/** What the file's remove callbacks release, unless a managed action may do it for a failed probe. */
+function removals(fn: FunctionView, use: Use): { use: Use_; in: string; place: string }[] {
+  if (/\bdevm_add_action/.test(fn.file.text.slice(fn.node.start, fn.node.end))) return [];
+  return fn.file.functions.filter((other) => REMOVE.test(other.name)).flatMap((other) =>
+    use(handling, other).releases.flatMap((one) => {
+      const place = one.handleExpr === null ? "" : placeText(other, one.handleExpr);
+      return /->|\./.test(place) ? [{ use: one, in: other.name, place }] : [];
+    })
+  );
+}
+
+/** A place as it is written: both callbacks name the driver's own structure alike. */
+const placeText = (fn: FunctionView, at: Expr) => fn.file.textOf(at).replace(/^&/, "");
+
+/** Calls that undo a mapping, by their names: helpers too. */
+const UNMAPS = /\b(\w*(?:dma_unmap|unmap_(?:data|sg|dma|attachment|task|buf)|dma_free)\w*)\s*\(/g;
+const MAPS = /\b(?!\w*unmap)\w*(?:map_(?!err)\w+|_map|mapping_error|dma_alloc\w*)\s*\(/;
+
+/** `goto err;` that became another way out, where the patch took the label `err` and its unmap away. */
+function* dropped(fn: FunctionView) {
+  const { file } = fn;
+  if (!file.takesAway || !fn.touched) return;
+  const code = file.text.slice(fn.node.start, fn.node.end);
+  const found: (Stmt & { kind: "goto" | "return" })[] = [];
+  walkStmt(fn.node.body, {
+    stmt: (stmt) => {
+      if ((stmt.kind === "goto" || stmt.kind === "return") && file.isChanged(stmt)) found.push(stmt);
+    },
+  });
+  for (const stmt of found) {
+    const hunk = hunkOf(file, stmt);
+    const line = file.lineAt(stmt.start);
+    if (hunk === null || line === null) continue;
+    const at = hunk.lines.indexOf(line);
+    // The changed lines right before it, and the code before those.
+    let first = at;
+    while (first > 0 && hunk.lines[first - 1]!.kind !== "context") first--;
+    const block = hunk.lines.slice(first, at + 1);
+    const label = block.map((l) => l.kind === "removed" ? /^\s*goto (\w+);\s*$/.exec(l.text)?.[1] : undefined)
+      .findLast((name) => name !== undefined);
+    if (label === undefined || new RegExp(`^\\s*${label}:`, "m").test(code)) continue;
+    if (
+      block.some((l) => l.kind === "added" && CLEANUP.test(l.text.replace(/^\s*(?:goto|return)\b.*/, "")))
+    ) continue;
+    const before = hunk.lines.slice(Math.max(0, first - 8), first).filter((l) => l.kind !== "removed").map((
+      l,
+    ) => l.text).join("\n");
+    // The last statement before the `if`, and what follows.
+    const ifAt = before.lastIndexOf("if (");
+    const test = before.slice(before.lastIndexOf(";", before.lastIndexOf(";", ifAt) - 1) + 1);
+    const added = file.diff.hunks.flatMap((h) => h.lines).filter((l) => l.kind === "added").map((l) =>
+      l.text
+    );
+    if (added.some((text) => /__free\b|\bguard\(|\bCLASS\(|\bdevm_|\bdmam_/.test(text))) continue;
+    // A mapping that moved needs another way out.
+    if (MAPS.test(linesOf(file, "removed"))) continue;
+    for (const { name, args } of releasesBehind(fn, label)) {
+      // The failing step may be the mapping itself: then there is nothing to undo yet.
+      const handle = name.startsWith("dma_") || name.startsWith("ib_dma_") ? args[1] : undefined;
+      if (MAPS.test(test) && (handle === undefined || test.includes(handle.replace(/^&/, "")))) continue;
+      const text = `${name}(${args.join(", ")})`;
+      const rest = stmt.kind === "return" ? "" : behind(code, stmt.label);
+      if (rest === null || calls(rest, name, args)) continue;
+      // The same by another name.
+      const isNew = (text: string) =>
+        text.includes(`${name}(`) && added.some((line) => line.trim() === text.trim());
+      if (rest.split("\n").some(isNew)) continue;
+      // It moved into a helper of another name.
+      if (
+        added.some((l) => [...l.matchAll(UNMAPS)].some(([, other]) => other !== name)) &&
+        stmt.kind === "return"
+      ) continue;
+      yield {
+        at: stmt,
+        say: "dropped" as const,
+        with: { label, release: name },
+        because: [{ at: stmt, note: `was \`goto ${label}\`, and \`${text}\` behind it` }],
+        unless: "what fails here undoes the mapping itself now",
+        wanted: `${text}; on this path`,
+        subject: `${label} ${text} ${file.textOf(stmt)}`,
+      };
+      break;
+    }
+  }
+}
+
+/** The releases that a removed label led to, up to the end of the function. */
+function releasesBehind(fn: FunctionView, label: string): { name: string; args: string[] }[] {
+  const lines = fn.file.diff.hunks.flatMap((hunk) => [...hunk.lines.filter((l) => l.kind !== "added"), null]);
+  const start = lines.findIndex((l) => l?.kind === "removed" && new RegExp(`^\\s*${label}:`).test(l.text));
+  if (start === -1) return [];
+  const rest = lines.slice(start + 1);
+  const end = rest.findIndex((l) => l === null || l.text.startsWith("}") || /^\s*return\b/.test(l.text));
+  const text = rest.slice(0, end === -1 ? undefined : end).map((l) => l!.text).join("\n");
+  return [...text.matchAll(UNMAPS)].flatMap((found) => {
+    const args = argumentsAt(text, found.index + found[0].length)?.args;
+    return args === undefined ? [] : [{ name: found[1]!, args }];
+  });
+}
+
+/** The code behind a label; null when it is not shown. */
+function behind(code: string, label: string): string | null {
+  const found = new RegExp(`^\\s*${label}:`, "m").exec(code);
+  return found === null ? null : code.slice(found.index);
+}
+
+const calls = (code: string, name: string, args: readonly string[]): boolean =>
+  [...code.matchAll(new RegExp(`\\b${name}\\s*\\(`, "g"))].some((found) =>
+    argumentsAt(code, found.index + found[0].length)?.args.join() === args.join()
+  );
 
 /** `if (ret)`, `if (ret < 0)` taken: what is returned now is an error. */
 function failsOn(node: CfgNode, edge: Edge): boolean {
@@ -302,11 +721,31 @@ function failsOn(node: CfgNode, edge: Edge): boolean {
   return isResult(expr);
 }
 
+/** The other way out of such a test: what is returned now is no error. */
+function passesOn(node: CfgNode, edge: Edge): boolean {
+  if (node.kind !== "test" || node.expr === null || edge.when !== false) return false;
+  return failsOn(node, { to: edge.to, when: true });
+}
+
+type If = Stmt & { readonly kind: "if" };
+
+function conditionals(body: Stmt): readonly If[] {
+  const found: If[] = [];
+  walkStmt(body, { stmt: (stmt) => stmt.kind === "if" && found.push(stmt) });
+  return found;
+}
+
+/** Whether a statement does not go on to the next one. */
+function leaves(stmt: Stmt): boolean {
+  if (stmt.kind === "block") return stmt.body.length > 0 && leaves(stmt.body[stmt.body.length - 1]!);
+  return /^(?:return|goto|break|continue)$/.test(stmt.kind);
+}
+
 const isResult = (expr: Expr): boolean => expr.kind === "ident" && RESULT.test(expr.name);
 
 function isErrorCode(expr: Expr): boolean {
   if (expr.kind === "unary" && expr.op === "-") {
-    return expr.operand.kind === "ident" && /^E[A-Z0-9]+$/.test(expr.operand.name);
+    return expr.operand.kind === "ident" && /^E(?!INPROGRESS$|IOCBQUEUED$)[A-Z0-9]+$/.test(expr.operand.name);
   }
   return expr.kind === "call" && /^(?:ERR_PTR|dev_err_probe|ERR_CAST)$/.test(expr.name);
 }

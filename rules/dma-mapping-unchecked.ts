@@ -4,13 +4,14 @@
  * @module
  */
 
-import { type Expr, type Stmt, walkExpr } from "./engine/ast.ts";
+import { type Call, type Expr, type Stmt, walkExpr, walkStmt } from "./engine/ast.ts";
 import { type CfgNode, type Edge, search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
 import { type Flow, flow, general } from "./facts/flow.ts";
 import { type Handling, handling, type Mapping, resultOf, type Use_ } from "./facts/mappings.ts";
 import { consistent, type FailureEdge, failures } from "./facts/failure.ts";
 import { isImplementation } from "./facts/place.ts";
+import { removed } from "./facts/removed.ts";
 
 /** Functions that only say that something went wrong. */
 const PRINTS =
@@ -53,6 +54,7 @@ helper that gets the object and whose name speaks of checking is trusted.`,
     null: "nobody tests whether {map}() returned NULL before `{handle}` is used",
     ignored: "{check}() tells that {map}() failed, and `{handle}` is used nevertheless",
     success: "{map}() failed, and {function}() returns 0 as if it had not",
+    forgotten: "the mapping failed here, and the patch takes away what set `{code}` to an error for it",
   },
   bad: [
     {
@@ -164,8 +166,79 @@ helper that gets the object and whose name speaks of checking is trusted.`,
 +	return ret;
 +}`,
     },
+    {
+      title: "the patch forgets the error code",
+      patch: String.raw`
+@@ static int foo_start(struct foo *foo)
+ 	foo->dma = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
+ 	if (dma_mapping_error(foo->dev, foo->dma)) { /* want: forgotten */
+ 		dev_err(foo->dev, "cannot map\n");
+-		ret = -ENOMEM;
+ 		goto disable;
+ 	}
+ 	foo_run(foo);`,
+    },
+    {
+      title: "declared and mapped in one, where the check was",
+      patch: String.raw`
+@@ static int foo_start(struct foo *foo)
+ 	struct foo_desc *desc = foo->desc;
+-	dma_addr_t addr;
+ 	int ret;
+
+-	addr = dma_map_single(foo->dev, desc, sizeof(*desc), DMA_TO_DEVICE);
+-	ret = dma_mapping_error(foo->dev, addr);
+-	if (ret)
+-		return ret;
++	dma_addr_t addr = dma_map_single(foo->dev, desc, sizeof(*desc), DMA_TO_DEVICE); /* want: unchecked */
+
+ 	ret = foo_enable(foo);`,
+    },
+    {
+      title: "peer memory that may have run out",
+      patch: String.raw`
++static int foo_cmb(struct foo *foo, struct pci_dev *pdev)
++{
++	foo->sq = pci_alloc_p2pmem(pdev, FOO_SIZE); /* want: null */
++	foo->sq_bus = pci_p2pmem_virt_to_bus(pdev, foo->sq);
++	return 0;
++}`,
+    },
   ],
   good: [
+    {
+      title: "the error code is set elsewhere now",
+      patch: String.raw`
+@@ static int foo_start(struct foo *foo)
++	ret = -ENOMEM;
+ 	foo->dma = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
+ 	if (dma_mapping_error(foo->dev, foo->dma)) { /* ok: forgotten */
+-		ret = -ENOMEM;
+ 		goto disable;
+ 	}
+ 	foo_run(foo);
+@@ static int foo_stop(struct foo *foo)
+ 	foo->dma = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
+-	if (dma_mapping_error(foo->dev, foo->dma)) {
+-		ret = -ENOMEM;
+-		goto disable;
+-	}
++	if (dma_mapping_error(foo->dev, foo->dma)) /* ok: forgotten */
++		return -ENOMEM;
+ 	foo_run(foo);`,
+    },
+    {
+      title: "peer memory is asked for, and then used",
+      patch: String.raw`
++static int foo_cmb(struct foo *foo, struct pci_dev *pdev)
++{
++	foo->sq = pci_alloc_p2pmem(pdev, FOO_SIZE); /* ok: null */
++	if (!foo->sq)
++		return -ENOMEM;
++	foo->sq_bus = pci_p2pmem_virt_to_bus(pdev, foo->sq);
++	return 0;
++}`,
+    },
     {
       title: "checked at once",
       patch: String.raw`
@@ -264,6 +337,58 @@ helper that gets the object and whose name speaks of checking is trusted.`,
 +}`,
     },
     {
+      title: "a helper asks about the address that it is given",
+      patch: String.raw`
++static int foo_set(struct foo *foo, struct foo_desc *desc, dma_addr_t addr)
++{
++	if (unlikely(dma_mapping_error(foo->dev, addr)))
++		return -ENOMEM;
++	desc->addr = cpu_to_le64(addr);
++	return 0;
++}
++
++static int foo_set_long(struct foo *foo, struct foo_desc *desc, dma_addr_t addr, size_t len)
++{
++	desc->len = cpu_to_le32(len);
++	return foo_set(foo, desc, addr);
++}
++
++static int foo_start(struct foo *foo, struct foo_desc *desc)
++{
++	dma_addr_t addr = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE); /* ok: unchecked */
++
++	return foo_set_long(foo, desc, addr, foo->len);
++}`,
+    },
+    {
+      title: "through a pointer to the pointer, and a count that the caller gets",
+      patch: String.raw`
++static int foo_alloc(struct foo *foo)
++{
++	u32 **ring = &foo->info.ring;
++
++	*ring = dma_alloc_coherent(foo->dev, FOO_RING, &foo->info.dma, GFP_KERNEL); /* ok: null */
++	if (!*ring)
++		return -ENOMEM;
++	return 0;
++}
++
++static int foo_refill(struct foo *foo)
++{
++	int count = 0;
++
++	while (count < foo->n) {
++		dma_addr_t dma = dma_map_single(foo->dev, foo->buf[count], foo->len, DMA_FROM_DEVICE);
++
++		if (dma_mapping_error(foo->dev, dma)) /* ok: success */
++			break;
++		foo_add(foo, dma);
++		count++;
++	}
++	return count;
++}`,
+    },
+    {
       title: "the failure is remembered, or the packet dropped",
       patch: String.raw`
 +static netdev_tx_t foo_xmit(struct sk_buff *skb, struct net_device *ndev)
@@ -342,6 +467,22 @@ helper that gets the object and whose name speaks of checking is trusted.`,
         subject: `${mapping.call.name} ${mapping.handle ?? ""}`,
       };
     }
+    for (const { call, api, node } of values.calls) {
+      if (api?.returns !== "kva-p2p" || api.role !== "alloc" || api.failure !== "null") continue;
+      const used = usedUntested(call, node, values);
+      if (used === null) continue;
+      yield {
+        at: call,
+        say: "null",
+        with: { map: call.name, handle: used.pointer },
+        because: [{ at: used.at, note: "takes the pointer as it is" }],
+        unless: "a helper out of sight tests the pointer",
+        severity: "error",
+        confidence: "medium",
+        wanted: `if (!${used.pointer})`,
+        subject: `${call.name} ${used.pointer}`,
+      };
+    }
     for (const failure of use(failures, fn)) {
       if (failure.mapping.api.failure !== "mapping-error" || failure.mapping.handle === null) continue;
       const use_ = usedAnyway(failure, values, all);
@@ -381,6 +522,19 @@ helper that gets the object and whose name speaks of checking is trusted.`,
         unless: "the caller can do without the mapping and finds out by itself",
         confidence: "medium",
         subject: `${names.map} ${failure.mapping.handle}`,
+      };
+    }
+    for (const { test, edge } of failingWays(fn, all, use)) {
+      const code = codeTakenAway(fn, test, edge, values, use);
+      if (code === null) continue;
+      yield {
+        at: test.at,
+        say: "forgotten",
+        with: { code },
+        because: [{ at: test.at, note: `leaves with what \`${code}\` happens to be` }],
+        unless: `\`${code}\` holds an error already when this is reached`,
+        confidence: "medium",
+        subject: `${fn.file.textOf(test.at)} ${code}`,
       };
     }
   },
@@ -455,7 +609,9 @@ function unchecked(
       (inner.kind === "conditional" && some(inner.test, isOf)) ||
       (inner.kind === "binary" && /^[=!<>]=?$/.test(inner.op) && (isOf(inner.left) || isOf(inner.right))) ||
       (inner.kind === "call" && inner !== mapping.call && !PRINTS.test(inner.name) && ASKS.test(inner.name) &&
-        inner.args.some((arg) => some(arg, (part) => part.kind === "ident" && roots.has(part.name)))));
+        inner.args.some((arg) => some(arg, (part) => part.kind === "ident" && roots.has(part.name)))) ||
+      (inner.kind === "call" && inner !== mapping.call &&
+        inner.args.some((arg, i) => isOf(arg) && asksAbout(inner.name, i, use))));
   const release = (node: CfgNode) =>
     all.releases.find((r) => r.node === node && r.handleExpr !== null && isOf(r.handleExpr));
   const hardware = (node: CfgNode) =>
@@ -506,14 +662,8 @@ function unchecked(
  */
 function takenAway(fn: FunctionView, mapping: Mapping, use: Use): Unchecked | null {
   const { file } = fn;
-  const line = file.lineAt(mapping.call.start);
-  if (file.side !== "new" || line === null || mapping.handle === null || mapping.fate !== "stored") {
-    return null;
-  }
-  const hunk = file.diff.hunks.find((hunk) => hunk.lines.includes(line));
-  const gone =
-    hunk?.lines.slice(hunk.lines.indexOf(line)).filter((l) => l.kind === "removed").map((l) => l.text)
-      .join(" ") ?? "";
+  if (mapping.handle === null || mapping.fate !== "stored") return null;
+  const gone = use(removed, file).from(mapping.call);
   const tail = tailOf(mapping.handle);
   const wasChecked = [...gone.matchAll(/dma_mapping_error\s*\(([^;{]*)/g)].some(([, args]) =>
     new RegExp(`\\b${tail}\\b[^,]*\\)`).test(args!)
@@ -526,7 +676,7 @@ function takenAway(fn: FunctionView, mapping: Mapping, use: Use): Unchecked | nu
   );
   return isLeft
     ? null
-    : { because: [{ at: mapping.call, note: "the patch takes the check behind it away" }], isSure: false };
+    : { because: [{ at: mapping.call, note: "the patch takes its check away" }], isSure: false };
 }
 
 /** The way from an allocation to the end of the function on which its pointer is never looked at. */
@@ -546,6 +696,10 @@ function neverNull(
       tails.add(tailOf(general(other.place)));
       places.add(general(other.place));
     }
+  }
+  // `*p = alloc()` is asked about by `!*p`, whatever `p` points to.
+  if ("kind" in store.target && store.target.kind === "unary") {
+    tails.add(tailOf(fn.file.textOf(store.target)));
   }
   const roots = new Set([...places].map(rootOf));
   const isNamed = (expr: Expr) =>
@@ -574,10 +728,48 @@ function neverNull(
   };
 }
 
+/** The call that is given what an allocation of peer memory returned, before anything asks whether it is NULL. */
+function usedUntested(call: Call, from: CfgNode, values: Flow): { pointer: string; at: Call } | null {
+  const store = values.stores.find((s) => s.op === "=" && resultOf(s.value, call));
+  if (store === undefined) return null;
+  const isPointer = (expr: Expr) =>
+    values.canonical(expr) === store.place ||
+    values.valueOf(expr).some((origin) => origin.expr === call && origin.meaning === "kva-p2p");
+  const mentions = (node: CfgNode) => some(exprOf(node), isPointer);
+  const taker = (node: CfgNode) =>
+    values.calls.find((site) =>
+      site.node === node && site.call !== call && site.api?.role === "convert" &&
+      site.call.args.some(isPointer)
+    );
+  const found = search(from, (node) => {
+    if (node === from) return "go";
+    if (node.kind === "hole") return "stop";
+    if (!mentions(node)) return "go";
+    return node.kind !== "test" && taker(node) !== undefined ? "hit" : "stop";
+  });
+  return found.hit === null ? null : { pointer: store.place, at: taker(found.hit)!.call };
+}
+
 function concerns(check: Use_, mapping: Mapping, values: Flow): boolean {
   if (check.handleExpr === null || check.handle === null || mapping.handle === null) return false;
   return general(check.handle) === general(mapping.handle) ||
     values.valueOf(check.handleExpr).some((origin) => origin.expr === mapping.call);
+}
+
+/** Whether a function of the patch asks about its parameter, or hands it on to one that does. */
+function asksAbout(name: string, index: number, use: Use, depth = 0): boolean {
+  return depth < 3 && use.side.files.some((file) =>
+    file.functions.some((fn) => {
+      const param = fn.isNamed && fn.name === name ? fn.node.params[index]?.name : undefined;
+      if (param === undefined) return false;
+      return use(handling, fn).checks.some((check) => check.handle === param) ||
+        use(flow, fn).calls.some(({ call }) =>
+          call.args.some((arg, i) =>
+            arg.kind === "ident" && arg.name === param && asksAbout(call.name, i, use, depth + 1)
+          )
+        );
+    })
+  );
 }
 
 /** Whether another function of the patch checks a field of the same name. */
@@ -624,8 +816,11 @@ function usedAnyway(failure: FailureEdge, values: Flow, all: Handling): CfgNode 
       for (const store of values.stores) {
         if (store.node !== node) continue;
         if (store.place === mapping.handle) return "stop";
+        if (node.at.start < test.at.start) continue;
         if ("kind" in store.target && store.target.kind !== "ident" && isOf(store.value)) return "hit";
       }
+      // Back in a loop it is the next round's.
+      if (node.at.start < test.at.start) return "go";
       const isUse = values.calls.some(({ call, api, node: at }) =>
         at === node && api?.role === "hardware" && call.args.some((arg) => isOf(arg))
       );
@@ -634,6 +829,74 @@ function usedAnyway(failure: FailureEdge, values: Flow, all: Handling): CfgNode 
     (node) => node === test ? [edge] : node.succ,
   );
   return found.hit;
+}
+
+/** The ways out of tests that are taken when something could not be mapped, wherever it was. */
+function failingWays(
+  fn: FunctionView,
+  all: Handling,
+  use: Use,
+): Iterable<{ readonly test: CfgNode; readonly edge: Edge }> {
+  const ways = new Map<CfgNode, { readonly test: CfgNode; readonly edge: Edge }>();
+  for (const { node, call } of all.checks) {
+    const edge = node.succ.find((way) => way.when === true);
+    if (node.kind === "test" && node.expr === call && edge !== undefined) {
+      ways.set(node, { test: node, edge });
+    }
+  }
+  for (const failure of use(failures, fn)) ways.set(failure.test, failure);
+  return ways.values();
+}
+
+/**
+ * The variable that the removed lines of the failing branch set to an error, and that nothing sets there any more.
+ * The lines that are not shown did not change, and return it.
+ */
+function codeTakenAway(
+  fn: FunctionView,
+  test: CfgNode,
+  edge: Edge,
+  values: Flow,
+  use: Use,
+): string | null {
+  let branch: Stmt | null = null;
+  walkStmt(fn.node.body, {
+    stmt(stmt) {
+      if (stmt.kind === "if" && stmt.test.start <= test.at.start && test.at.end <= stmt.test.end) {
+        branch = stmt.yes;
+      }
+    },
+  });
+  const yes = branch as Stmt | null;
+  const jumps = yes?.kind === "goto" || (yes?.kind === "block" && yes.body.at(-1)?.kind === "goto");
+  if (yes === null || !jumps) return null;
+  const gone = use(removed, fn.file).at({ start: test.at.start, end: yes.end });
+  const set = /\b(\w+) = (?:-E[A-Z]+;|(?:ib_)?dma_mapping_error ?\()/.exec(gone);
+  if (set === null) return null;
+  const name = set[1]!;
+  const sets = (at: CfgNode) =>
+    values.stores.some((store) => store.node === at && store.place === name) ||
+    some(exprOf(at), (inner) =>
+      inner.kind === "unary" && inner.op === "&" && values.canonical(inner) === `&${name}`);
+  // Set before, maybe by what is tested: the branch need not do it again.
+  const isSetBefore = values.stores.some((store) =>
+    store.place === name && fn.file.isChanged(store.node.at) &&
+    !(store.value.kind === "number" && store.value.value === 0n)
+  );
+  const isAsked = some(test.expr, (inner) => inner.kind === "ident" && inner.name === name);
+  if (isSetBefore || isAsked || sets(test)) return null;
+  const way = search(
+    test,
+    (at) => {
+      if (at === test) return "stop";
+      if (at.kind === "hole") return "hit";
+      if (sets(at)) return "stop";
+      if (at.kind !== "return") return "go";
+      return at.expr?.kind === "ident" && at.expr.name === name ? "hit" : "stop";
+    },
+    (at) => at === test ? [edge] : at.succ,
+  );
+  return way.hit === null ? null : name;
 }
 
 /** The return of 0 that the failing path reaches with nothing done about it; null when there is none in sight. */
@@ -649,6 +912,17 @@ function returnsSuccess(fn: FunctionView, failure: FailureEdge, values: Flow): C
       (expr as Expr & { kind: "ident" }).name
     ),
   );
+  // Who counts says how many it did: the caller sees that some are missing.
+  for (const node of values.cfg.nodes) {
+    some(exprOf(node), (inner) => {
+      const counted = inner.kind === "update"
+        ? inner.operand
+        : inner.kind === "assign" && inner.op !== "="
+        ? inner.target
+        : null;
+      return counted?.kind === "ident" && names.delete(counted.name);
+    });
+  }
   const isTestOf = (node: CfgNode, name: string) =>
     node.kind === "test" && node.expr !== null &&
     ((node.expr.kind === "ident" && node.expr.name === name) ||

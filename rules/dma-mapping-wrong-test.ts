@@ -11,6 +11,7 @@ import { type Flow, flow } from "./facts/flow.ts";
 import { handling } from "./facts/mappings.ts";
 import type { Origin } from "./facts/origin.ts";
 import { isImplementation } from "./facts/place.ts";
+import { removed } from "./facts/removed.ts";
 import { API } from "./kernel/mod.ts";
 
 /** The handle's place and the pointer come from one call: its failure is a NULL pointer and nothing else. */
@@ -107,6 +108,18 @@ alone.`,
 +}`,
     },
     {
+      title: "the patch starts with 0 where DMA_MAPPING_ERROR was",
+      patch: String.raw`
+@@ static int foo_map(struct foo *foo)
+-	dma_addr_t dst = DMA_MAPPING_ERROR;
++	dma_addr_t dst = 0; /* want: sentinel */
+ 	int ret;
+
+ 	dst = dma_map_single(foo->dev, foo->out, foo->len, DMA_FROM_DEVICE);
+ 	if (dma_mapping_error(foo->dev, dst))
+ 		goto err;`,
+    },
+    {
       title: "a handle that starts as 0 and is cleaned up by dma_mapping_error()",
       patch: String.raw`
 +static int foo_map(struct foo *foo)
@@ -149,6 +162,36 @@ alone.`,
     },
   ],
   good: [
+    {
+      title: "a 0 that says that nothing was mapped, and the low bits of an address",
+      patch: String.raw`
++static void foo_write(struct foo *foo, void *buf)
++{
++	dma_addr_t addr = 0;
++
++	if (foo->use_dma) {
++		addr = dma_map_single(foo->dev, buf, foo->len, DMA_TO_DEVICE);
++		foo_start(foo, addr);
++	}
++	foo_wait(foo);
++	if (addr) /* ok: test */
++		dma_unmap_single(foo->dev, addr, foo->len, DMA_TO_DEVICE);
++}
++
++static int foo_alloc(struct foo *foo)
++{
++	unsigned int off;
++	dma_addr_t dma;
++
++	foo->ring = dma_alloc_coherent(foo->dev, FOO_LEN, &dma, GFP_KERNEL);
++	if (!foo->ring)
++		return -ENOMEM;
++	off = dma & FOO_ALIGN_MASK;
++	if (off) /* ok: zero */
++		foo->ring += FOO_ALIGN - off;
++	return 0;
++}`,
+    },
     {
       title: "the right questions",
       patch: String.raw`
@@ -243,7 +286,8 @@ alone.`,
         const isPointer = shown.kind === "call";
         if (
           isPointer && shown.name !== "IS_ERR_OR_NULL" && origins.every((o) => isPointerOfAlloc(o)) &&
-          first !== undefined
+          // What a helper returns may be an ERR_PTR() as well.
+          first !== undefined && origins.every((o) => values.nodeOf(o.expr) !== null)
         ) {
           yield {
             at: shown,
@@ -260,6 +304,7 @@ alone.`,
           const map = first!.expr as Call;
           const from = values.nodeOf(map);
           if (from === null || !reachesUnchecked(from, node, checked)) continue;
+          if (isFlag(operand, node, from, values)) continue;
           yield {
             at: shown,
             say: "test",
@@ -273,6 +318,7 @@ alone.`,
         } else if (origins.every(isFromAlloc)) {
           const from = values.nodeOf(first!.expr);
           if (from === null || !reachesUnchecked(from, node, new Set(), 2)) continue;
+          if (isPart(operand, values)) continue;
           yield {
             at: shown,
             say: "zero",
@@ -287,7 +333,8 @@ alone.`,
     for (const check of checks) {
       if (check.handleExpr === null) continue;
       const origins = values.valueOf(check.handleExpr);
-      if (origins.length > 0 && origins.every(isFromAlloc)) {
+      // A field may hold what another function mapped.
+      if (origins.length > 0 && origins.every((origin) => isFromAlloc(origin) && !origin.viaField)) {
         yield {
           at: check.call,
           say: "handle",
@@ -334,6 +381,26 @@ function questions(test: Expr): { operand: Expr; shown: Expr }[] {
   return test.kind === "ident" || test.kind === "member" || test.kind === "index"
     ? [{ operand: test, shown: test }]
     : [];
+}
+
+/** Whether the test may also be reached with the 0 that says that nothing was mapped. */
+function isFlag(operand: Expr, test: CfgNode, mapped: CfgNode, values: Flow): boolean {
+  const place = values.canonical(operand);
+  return values.stores.some((store) =>
+    store.place === place && store.value.kind === "number" && store.value.value === 0n &&
+    search(
+        store.node,
+        (node) => node === test ? "hit" : node === mapped || node === store.node ? "stop" : "go",
+      ).hit !== null
+  );
+}
+
+/** `misalign = addr & mask`: some bits of the handle, of which 0 is one answer. */
+function isPart(operand: Expr, values: Flow): boolean {
+  const place = values.canonical(operand);
+  return values.stores.some((store) =>
+    store.place === place && store.value.kind === "binary" && /^(?:[&%]|>>)$/.test(store.value.op)
+  );
 }
 
 function stripped(expr: Expr): Expr {
@@ -410,12 +477,20 @@ function* sentinels(fn: FunctionView, values: Flow, use: Use) {
         node.succ.some((way) => way.when === false && leadsToRelease(way.to, store.place));
       return isGuard ? "hit" : "go";
     });
-    if (found.hit === null) continue;
+    // The guards may stand in lines that are not shown: they go by what the patch takes away.
+    const isReplaced = found.hit === null && fn.file.isChanged(store.node.at) &&
+      checks.some((check) => check.handle === store.place) &&
+      /[^=!<>]= ?DMA_MAPPING_ERROR ?;/.test(use(removed, fn.file).of(fn)) &&
+      !/DMA_MAPPING_ERROR/.test(fn.file.text.slice(fn.node.start, fn.node.end));
+    if (found.hit === null && !isReplaced) continue;
     yield {
       at: "kind" in store.target ? store.target : { start: store.target.start, end: store.value.end },
       say: "sentinel" as const,
       with: { handle: "kind" in store.target ? fn.file.textOf(store.target) : store.target.name },
-      because: [{ at: found.hit.at, note: "takes 0 for an address and lets the unmap pass" }],
+      because: found.hit === null ? [] : [{
+        at: found.hit.at,
+        note: "takes 0 for an address and lets the unmap pass",
+      }],
       wanted: "DMA_MAPPING_ERROR",
       confidence: "medium" as const,
       severity: "warning" as const,

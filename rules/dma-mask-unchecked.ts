@@ -8,7 +8,9 @@ import type { Expr } from "./engine/ast.ts";
 import { asCall, type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
 import { type Flow, flow } from "./facts/flow.ts";
+import { formerCall, linesOf } from "./facts/former.ts";
 import { isTest } from "./facts/place.ts";
+import { removed } from "./facts/removed.ts";
 import { API } from "./kernel/mod.ts";
 
 /** What an error message of a driver sounds like. */
@@ -45,9 +47,25 @@ that takes an existing check away is another matter.`,
     ignored: "the result of {callee}() is thrown away",
     pointer:
       "`{place}` is set up by the bus: drivers call dma_set_mask(), or dma_coerce_mask_and_coherent() where no bus did",
+    half:
+      "{was}() set both masks and {callee}() sets only the {one} one: the {other} mask stays what it was, 32 bits unless set",
     inverted: "{callee}() returns 0 on success: this is the branch of the success, and it reports a failure",
   },
   bad: [
+    {
+      title: "one of two masks is left out",
+      patch: String.raw`
+ static int foo_probe(struct pci_dev *pdev)
+ {
+ 	int ret;
+
+-	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
++	ret = dma_set_coherent_mask(&pdev->dev, DMA_BIT_MASK(64)); /* want: half */
+ 	if (ret)
+ 		return ret;
+ 	return foo_start(pdev);
+ }`,
+    },
     {
       title: "the check goes away",
       patch: String.raw`
@@ -108,6 +126,23 @@ that takes an existing check away is another matter.`,
   ],
   good: [
     {
+      title: "both masks, one by one",
+      patch: String.raw`
+ static int foo_probe(struct pci_dev *pdev)
+ {
+ 	int ret;
+
+-	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
++	ret = dma_set_mask(&pdev->dev, DMA_BIT_MASK(64)); /* ok: half */
++	if (ret)
++		return ret;
++	ret = dma_set_coherent_mask(&pdev->dev, DMA_BIT_MASK(32)); /* ok: half */
+ 	if (ret)
+ 		return ret;
+ 	return foo_start(pdev);
+ }`,
+    },
+    {
       title: "checked",
       patch: String.raw`
 +static int foo_probe(struct pci_dev *pdev)
@@ -131,6 +166,27 @@ that takes an existing check away is another matter.`,
 +		return -EIO;
 +	}
 +	return 0;
++}`,
+    },
+    {
+      title: "a bus makes the device, or a glue driver a child",
+      patch: String.raw`
++static void foo_add(struct foo_bus *bus, struct foo_device *foo)
++{
++	foo->dev.parent = bus->parent;
++	foo->dev.dma_mask = bus->parent->dma_mask; /* ok: pointer */
++	device_register(&foo->dev);
++}
++
++static int foo_add_child(struct foo *foo)
++{
++	struct platform_device *child = platform_device_alloc("foo-child", -1);
++
++	if (!child)
++		return -ENOMEM;
++	child->dev.parent = foo->dev;
++	child->dev.dma_mask = &foo->dma_mask; /* ok: pointer */
++	return platform_device_add(child);
 +}`,
     },
     {
@@ -159,6 +215,7 @@ that takes an existing check away is another matter.`,
         !(value.operand.kind === "member" && value.operand.field === "coherent_dma_mask");
       const isCopy = value.kind === "member" && value.field === "dma_mask";
       if (!/(?:^|[.>])\w*dev(?:->|\.)dma_mask$/.test(place) || !(isOwn || isCopy)) continue;
+      if (isMadeHere(place.replace(/(?:->|\.)dma_mask$/, ""), values)) continue;
       yield {
         at: target,
         say: "pointer",
@@ -175,11 +232,27 @@ that takes an existing check away is another matter.`,
     for (const { call, api, node } of values.calls) {
       if (api === null || api.role !== "mask" || api.returns !== "errno") continue;
       if (API.get(call.name)?.removed != null) continue;
+      const half = HALF.get(call.name);
+      if (half !== undefined && formerCall(fn.file, call, half.was) !== null) {
+        const other = half.other === "streaming"
+          ? /_set_(?:dma_)?mask\b|mask_and_coherent/
+          : /_set_co\w+_mask\b|mask_and_coherent/;
+        if (!other.test(linesOf(fn.file, "added"))) {
+          yield {
+            at: call,
+            say: "half",
+            with: { callee: call.name, was: half.was, one: half.one, other: half.other },
+            unless: `the device has no ${half.other} DMA`,
+            wanted: `${half.was}(${call.args.map((arg) => fn.file.textOf(arg)).join(", ")})`,
+            subject: `${call.name} ${half.was}`,
+          };
+        }
+      }
       const mask = call.args[1];
       if (node.kind === "expr" && node.expr !== null && asCall(node.expr) === call && !isVoid(node.expr)) {
         const bits = mask === undefined ? null : bitsOf(mask);
         const isSmall = bits !== null && bits < 32;
-        const isDropped = wasChecked(fn, call.name, call.start);
+        const isDropped = wasChecked(use(removed, fn.file).near(call, 12), call.name);
         yield {
           at: call,
           say: isDropped ? "removed" : isSmall ? "small" : "ignored",
@@ -208,6 +281,25 @@ that takes an existing check away is another matter.`,
   },
 });
 
+/** Calls that set one of the two masks that another one sets both of. */
+const HALF = new Map([
+  ["dma_set_coherent_mask", { was: "dma_set_mask_and_coherent", one: "coherent", other: "streaming" }],
+  ["dma_set_mask", { was: "dma_set_mask_and_coherent", one: "streaming", other: "coherent" }],
+]);
+
+/** Whether the function makes the device itself: there is no bus that could have set the mask up. */
+function isMadeHere(device: string, values: Flow): boolean {
+  return values.stores.some(({ place }) =>
+    place.startsWith(device) &&
+    /^(?:->|\.)(?:parent|bus|type|class|release|groups)$/.test(place.slice(device.length))
+  ) || values.calls.some(({ call }) =>
+    /^(?:device_(?:initialize|register|add)|platform_device_(?:alloc|register|add)\w*|device_set_of_node_from_dev)$/
+      .test(call.name) &&
+    call.args[0] !== undefined &&
+    values.canonical(call.args[0]).replace(/^&/, "") === device.replace(/^&/, "")
+  );
+}
+
 /** Where devices are made: there the pointer has to be set. */
 const MAKERS =
   /^(?:arch|drivers\/(?:acpi|amba|base|bus|cdx|dio|eisa|fsi|gpu\/host1x|hv|mcb|mfd|of|parisc|pci|pcmcia|platform|pnp|rapidio|s390|sbus|soundwire|ssb|bcma|usb\/core|virtio|xen|zorro)|include|kernel|sound\/soc\/soc-\w+)\//;
@@ -222,18 +314,10 @@ function bitsOf(mask: Expr): number | null {
 }
 
 /** Whether the lines that the patch removes around here test the same call. */
-function wasChecked(fn: FunctionView, callee: string, at: number): boolean {
-  const line = fn.file.lineAt(at);
-  if (fn.file.side !== "new" || line === null) return false;
-  const hunk = fn.file.diff.hunks.find((hunk) => hunk.lines.includes(line));
-  if (hunk === undefined) return false;
-  const index = hunk.lines.indexOf(line);
-  const near = hunk.lines.filter((other, i) => other.kind === "removed" && Math.abs(i - index) <= 12);
-  return new RegExp(`(?:\\w\\s*=|if\\s*\\(.*)\\s*(?:pci_|dma_)\\w*mask\\w*\\(`).test(
-    near.map((l) => l.text).join("\n"),
-  ) &&
-    near.some((other) => other.text.includes(callee.replace(/^dma_|_and_coherent$/g, ""))) &&
-    near.some((other) => /\bif\s*\(/.test(other.text));
+function wasChecked(gone: readonly string[], callee: string): boolean {
+  return /(?:\w\s*=|if\s*\(.*)\s*(?:pci_|dma_)\w*mask\w*\(/.test(gone.join("\n")) &&
+    gone.some((line) => line.includes(callee.replace(/^dma_|_and_coherent$/g, ""))) &&
+    gone.some((line) => /\bif\s*\(/.test(line));
 }
 
 /** The test whose success branch complains and leaves; null when there is none. */

@@ -7,7 +7,8 @@
 import type { Expr } from "./engine/ast.ts";
 import { defineRule } from "./engine/rule.ts";
 import { type Flow, flow } from "./facts/flow.ts";
-import { isTest } from "./facts/place.ts";
+import { isAlwaysWide, isTest } from "./facts/place.ts";
+import { removed } from "./facts/removed.ts";
 import { isAddressType, widthOfType } from "./facts/width.ts";
 
 /** printk()'s kin: whatever ends like this and has a format string. */
@@ -16,10 +17,6 @@ const PRINTS =
 /** One conversion: flags, width, precision, length, letter; for `%p` the extension that printk() adds. */
 const CONVERSION =
   /%(?:%|([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?(hh|h|ll|l|z|t|L)?([diouxXcsp])(ad|ap|a|[A-Za-z]+)?)/g;
-
-/** Never built for 32 bits. */
-const ONLY_64_BITS =
-  /^(?:arch\/(?:alpha|arm64|loongarch|s390|x86\/(?:coco|virt))|drivers\/(?:s390|virt\/coco|accel\/habanalabs|crypto\/intel\/iaa|dma\/idxd|iommu\/(?:amd|intel)))\//;
 
 export default defineRule({
   id: "dma-printk-format",
@@ -37,7 +34,9 @@ length of \`%x\` fits all of them: \`%llx\` warns on a 32-bit build and prints h
 value, they take a DMA address for a pointer and read there.
 
 A cast to \`u32\` builds everywhere and prints the half that says least.`,
-  limits: "Only arguments whose type is declared in the patch, or whose value was made there.",
+  limits:
+    `Only arguments whose type is declared in the patch, whose value was made there, or that the line it replaces printed
+with \`%pad\` or \`%pa\`.`,
   unless: "the driver is built for one width of addresses only",
   sources: [
     "Documentation/core-api/printk-formats.rst: Physical address types, DMA address types",
@@ -47,6 +46,7 @@ A cast to \`u32\` builds everywhere and prints the half that says least.`,
     length: "`{arg}` is a {type}, whose width varies: print it with {wanted}",
     half: "the cast of `{arg}` to {cast} prints the lower half of an address: print it with {wanted}",
     value: "%{conversion} takes the address of the variable: `&{arg}`",
+    resource: "%{conversion} takes a struct resource, and `{arg}` is a {type}: print it with {wanted}",
   },
   bad: [
     {
@@ -74,8 +74,40 @@ A cast to \`u32\` builds everywhere and prints the half that says least.`,
 +	pr_info("ring at %pad\n", addr); /* want: value */
 +}`,
     },
+    {
+      title: "the line before knew the type",
+      patch: String.raw`
+@@ static void foo_show(struct foo *foo)
+ 	foo_stop(foo);
+-	pr_debug("split %d bytes at %pad\n", foo->len, &foo->ring);
++	pr_debug("split %d bytes at 0x%llx\n", foo->len, foo->ring); /* want: length */
+-	pr_debug("window of %pa\n", &foo->window);
++	pr_debug("window of %08x\n", (u32)foo->window); /* want: half */
+ 	foo_start(foo);`,
+    },
+    {
+      title: "an address is no resource",
+      patch: String.raw`
++static void foo_show(struct foo *foo, phys_addr_t phys)
++{
++	dev_info(foo->dev, "window at %pR\n", &phys); /* want: resource */
++}`,
+    },
   ],
   good: [
+    {
+      title: "the argument is another one now",
+      patch: String.raw`
+@@ static void foo_show(struct foo *foo)
+ 	foo_stop(foo);
+-	pr_debug("split %d bytes at %pad\n", foo->len, &foo->ring);
++	pr_debug("split %d bytes at 0x%x of %pad\n", foo->len, foo->offset, &foo->ring); /* ok: length */
+-	pr_debug("window of %pa at %d\n", &foo->window, foo->count);
++	pr_debug("window of %pa at %x\n", &foo->window, foo->count); /* ok: length, half */
+-	pr_debug("queue at %pad\n", &foo->queue);
++	pr_debug("queue at %llx\n", (u64)foo->queue); /* ok: length, half */
+ 	foo_start(foo);`,
+    },
     {
       title: "by reference, or widened",
       patch: String.raw`
@@ -88,6 +120,15 @@ A cast to \`u32\` builds everywhere and prints the half that says least.`,
 +}`,
     },
     {
+      title: "a driver that is built for 64 bits only",
+      path: "drivers/ntb/hw/amd/foo.c",
+      patch: String.raw`
++static void foo_show(struct foo *foo, dma_addr_t addr)
++{
++	dev_dbg(foo->dev, "ring at 0x%llx\n", addr); /* ok: length */
++}`,
+    },
+    {
       title: "a u64 that holds one, and an offset",
       patch: String.raw`
 +static void foo_show(struct foo *foo, u64 addr, dma_addr_t base)
@@ -97,10 +138,12 @@ A cast to \`u32\` builds everywhere and prints the half that says least.`,
     },
   ],
   *check(fn, use) {
-    if (isTest(fn.file) || ONLY_64_BITS.test(fn.file.path)) return;
+    if (isTest(fn.file)) return;
     const values = use(flow, fn);
+    const gone = use(removed, fn.file);
     for (const { call } of values.calls) {
       if (!PRINTS.test(call.name)) continue;
+      const before = formerly(gone.at(call));
       const at = call.args.findIndex((arg) => arg.kind === "string");
       const format = call.args[at];
       if (format?.kind !== "string") continue;
@@ -112,6 +155,25 @@ A cast to \`u32\` builds everywhere and prints the half that says least.`,
         const arg = call.args[next++];
         if (arg === undefined) break;
         if (letter === "p") {
+          if (extension !== undefined && /^[Rr]$/.test(extension) && arg.kind === "unary" && arg.op === "&") {
+            const type = values.typeOf(arg.operand) ?? before.get(fn.file.textOf(arg.operand)) ?? null;
+            if (!isAddressType(type)) continue;
+            yield {
+              at: arg,
+              say: "resource",
+              with: {
+                conversion: `p${extension}`,
+                arg: fn.file.textOf(arg.operand),
+                type: type!,
+                wanted: conversionFor(type!),
+              },
+              because: [{ at: format, note: "reads a struct resource there" }],
+              severity: "error",
+              wanted: conversionFor(type!),
+              subject: `${call.name} ${values.canonical(arg)}`,
+            };
+            continue;
+          }
           const isAddress = extension !== undefined && /^a[dp]?$/.test(extension);
           const type = isAddress ? values.typeOf(arg) : null;
           if (!isAddress || !isAddressType(type) || arg.kind === "unary") continue;
@@ -128,8 +190,10 @@ A cast to \`u32\` builds everywhere and prints the half that says least.`,
           continue;
         }
         if (!/[diouxX]/.test(letter)) continue;
-        const type = plainType(arg, values);
+        const type = plainType(arg, values) ??
+          (isPlace(arg) ? before.get(fn.file.textOf(arg)) ?? null : null);
         if (isAddressType(type)) {
+          if (length === "ll" && isAlwaysWide(fn.file)) continue;
           yield {
             at: arg,
             say: "length",
@@ -141,7 +205,7 @@ A cast to \`u32\` builds everywhere and prints the half that says least.`,
           continue;
         }
         if (arg.kind !== "cast" || widthOfType(arg.type) !== 32 || !isPlace(arg.value)) continue;
-        const inner = addressOf(arg.value, values);
+        const inner = addressOf(arg.value, values) ?? before.get(fn.file.textOf(arg.value)) ?? null;
         if (inner === null) continue;
         yield {
           at: arg,
@@ -149,7 +213,8 @@ A cast to \`u32\` builds everywhere and prints the half that says least.`,
           with: { arg: fn.file.textOf(arg.value), cast: arg.type, wanted: conversionFor(inner) },
           because: [{ at: arg.value, note: `a ${inner}` }],
           severity: "note",
-          confidence: "medium",
+          // A resource may be one of I/O ports.
+          confidence: /\bstart$/.test(fn.file.textOf(arg.value)) ? "low" : "medium",
           wanted: `${conversionFor(inner)} and &${fn.file.textOf(arg.value)}`,
           subject: `${call.name} ${values.canonical(arg.value)}`,
         };
@@ -157,6 +222,19 @@ A cast to \`u32\` builds everywhere and prints the half that says least.`,
     }
   },
 });
+
+/** What was printed with `%pad` or `%pa` in the removed text, with the type that goes with it. */
+function formerly(text: string): ReadonlyMap<string, string> {
+  const types = new Map<string, string>();
+  const conversions = [...text.matchAll(/%p(a[dp]?)\b/g)].map(([, kind]) => kind!);
+  const args = [...text.matchAll(/[,(] ?&([\w.>\[\]-]+) ?(?=[,)])/g)].map(([, arg]) => arg!);
+  // Which belongs to which is only plain when there are as many of the one as of the other.
+  if (conversions.length !== args.length) return types;
+  for (const [i, arg] of args.entries()) {
+    types.set(arg, conversions[i] === "ad" ? "dma_addr_t" : "phys_addr_t");
+  }
+  return types;
+}
 
 const conversionFor = (type: string) => type.includes("dma_addr_t") ? "%pad" : "%pa";
 

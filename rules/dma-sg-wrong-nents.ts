@@ -8,7 +8,9 @@ import type { Call, Expr, Stmt } from "./engine/ast.ts";
 import { partsOf, walkExpr, walkStmt } from "./engine/ast.ts";
 import { type CfgNode, search, testOperand } from "./engine/cfg.ts";
 import { type Because, defineRule, type FunctionView, type Use } from "./engine/rule.ts";
+import { mentioned } from "./facts/mention.ts";
 import { type CallSite, type Flow, flow, mentions } from "./facts/flow.ts";
+import { type Former, formerCall } from "./facts/former.ts";
 import { isMapper } from "./facts/place.ts";
 import { API, ITERATORS } from "./kernel/mod.ts";
 
@@ -32,6 +34,9 @@ interface Counted {
 interface Mapped extends Counted {
   readonly kept: string | null;
 }
+
+/** What leaves the number of segments in `nents`. */
+const SETS_NENTS = /\bnents\s*=\s*\w*dma_map_sg|dma_map_sgtable|dma_buf_map_attachment/;
 
 export default defineRule({
   id: "dma-sg-wrong-nents",
@@ -69,6 +74,8 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
       "{callee}() is given `{count}`, the number of segments that {map}() returned; it wants the number of entries that was mapped",
     table:
       "{callee}() is given `{count}`, the number of DMA segments; it walks the entries of the CPU side, of which there are `{wanted}`",
+    replaced:
+      "{callee}() was given `{was}`, the number of entries, and is now given `{count}`: nothing shows that it counts what was mapped",
     program:
       "{callee}() is given `{count}` entries, but {map}() may have merged them: what it returned, `{kept}`, is the number of DMA segments",
     walk:
@@ -93,6 +100,15 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
 +	dma_unmap_sg(foo->dev, sgl, n, DMA_TO_DEVICE); /* want: returned */
 +	return 0;
 +}`,
+    },
+    {
+      title: "another count takes the place of the number of entries",
+      patch: String.raw`
+@@ static int foo_run(struct foo *foo, struct foo_request *req)
+ err_unmap:
+-	dma_unmap_sg(foo->dev, req->src, sg_nents(req->src), DMA_TO_DEVICE);
++	dma_unmap_sg(foo->dev, req->src, nr_sgs, DMA_TO_DEVICE); /* want: replaced */
+ 	return ret;`,
     },
     {
       title: "the count overwrites the number of entries",
@@ -219,6 +235,20 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
 +}`,
     },
     {
+      title: "the number of entries is kept, or named so",
+      patch: String.raw`
+@@ static int foo_run(struct foo *foo, struct foo_request *req)
++	count = sg_nents(req->src);
++	if (!dma_map_sg(foo->dev, req->src, count, DMA_TO_DEVICE))
++		return -ENOMEM;
+@@ static int foo_run(struct foo *foo, struct foo_request *req)
+-	dma_unmap_sg(foo->dev, req->src, sg_nents(req->src), DMA_TO_DEVICE);
+-	dma_unmap_sg(foo->dev, req->dst, sg_nents(req->dst), DMA_TO_DEVICE);
++	dma_unmap_sg(foo->dev, req->src, count, DMA_TO_DEVICE); /* ok: replaced */
++	dma_unmap_sg(foo->dev, req->dst, req->dst_nents, DMA_TO_DEVICE); /* ok: replaced */
+ 	return ret;`,
+    },
+    {
       title: "a private struct with a member of that name",
       patch: String.raw`
 +struct foo_request {
@@ -272,6 +302,20 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
         }
         continue;
       }
+      const former = api!.role === "unmap" ? formerCall(fn.file, call) : null;
+      if (former !== null && isUncounted(former, use_, fn)) {
+        yield {
+          at: use_.countExpr,
+          say: "replaced",
+          with: { callee: call.name, count: text, was: former.args[former.index!]! },
+          unless: `\`${text}\` is set to the number of entries in lines that are not shown`,
+          wanted: withCount(call, use_.countExpr, former.args[former.index!]!, fn),
+          severity: "warning",
+          confidence: "medium",
+          subject,
+        };
+        continue;
+      }
       const table = tableOf(use_.list);
       if (table === null || !isCountOf(use_.count, table)) continue;
       const certainty = isTable(use_.countExpr, table, values);
@@ -290,7 +334,8 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
         wanted: TABLE_FORM.has(call.name)
           ? `${TABLE_FORM.get(call.name)}()`
           : withCount(call, use_.countExpr, wanted, fn),
-        ...(api!.role === "map" || certainty === "name"
+        // Where no mapping writes `nents`, it is still what sg_alloc_table() set: the wrong habit, and harmless.
+        ...(api!.role === "map" || certainty === "name" || !mentioned(fn.file, SETS_NENTS)
           ? { severity: "warning" as const, confidence: "medium" as const }
           : {}),
         subject,
@@ -319,6 +364,20 @@ function countedOf(site: CallSite, values: Flow): Counted | null {
   const countExpr = call.args[api.nents];
   if (listExpr === undefined || countExpr === undefined) return null;
   return { site, list: values.canonical(listExpr), countExpr, count: values.canonical(countExpr) };
+}
+
+/** Whether the patch puts a variable where the entries were counted, and neither its name nor a store says more. */
+function isUncounted(former: Former, counted: Counted, fn: FunctionView): boolean {
+  const expr = counted.countExpr;
+  if (former.index === null || counted.site.call.args[former.index] !== expr) return false;
+  const name = expr.kind === "ident" ? expr.name : expr.kind === "member" ? expr.field : null;
+  if (name === null || /n?ent(?:s|ries)|orig/i.test(name)) return false;
+  if (!/^sg_nents(?:_for_len)?\(|(?:->|\.)orig_nents$/.test(former.args[former.index]!)) return false;
+  // What counts entries or gives them to the mapping is right; what the mapping returns is told by another message.
+  const isKept = new RegExp(
+    `\\b${name}\\s*=[^;=]*(?:sg_nents|nents|count)|\\bmap_sg\\w*\\([^;]*\\b${name}\\b`,
+  );
+  return !isKept.test(fn.file.text.replace(/\bdma_unmap_sg/g, ""));
 }
 
 /** The place that the count goes to; null when it is only tested. */

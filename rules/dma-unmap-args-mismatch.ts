@@ -6,9 +6,10 @@
 
 import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
 import { type CfgNode, search } from "./engine/cfg.ts";
-import { defineRule, type Draft, type FunctionView } from "./engine/rule.ts";
+import { defineRule, type Draft, type FunctionView, type Use } from "./engine/rule.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { handling, type Use_ } from "./facts/mappings.ts";
+import { formerCall, linesOf } from "./facts/former.ts";
 import { broughtIn, handleKey, type Pair, pairs } from "./facts/pairs.ts";
 import { isMapper } from "./facts/place.ts";
 import { DIRECTIONS, LOAD, PASSES, TRANSFER_DIRECTIONS, TRANSFER_PARAMETERS } from "./kernel/mod.ts";
@@ -17,7 +18,16 @@ const OF_DATA = new Map(DIRECTIONS.map((row) => [row.name, row.value]));
 const OF_TRANSFER = new Map(TRANSFER_DIRECTIONS.map((row) => [row.name, row.value]));
 const DEED = { check: "tested", sync: "synced", release: "released" } as const;
 
-type Key = "direction" | "fixed" | "attrs" | "size" | "again" | "data" | "transfer";
+type Key =
+  | "direction"
+  | "fixed"
+  | "hardwired"
+  | "attrs"
+  | "forgotten"
+  | "size"
+  | "again"
+  | "data"
+  | "transfer";
 
 export default defineRule({
   id: "dma-unmap-args-mismatch",
@@ -52,6 +62,10 @@ What is mapped in one function and released in another is not compared.`,
     fixed: "`{handle}` is mapped with the direction `{mapped}` but released {other}, whatever that was",
     attrs:
       "`{handle}` is mapped with attributes {mapped} but released with {other}: DMA_ATTR_MMIO must be repeated",
+    hardwired:
+      "`{handle}` was released with the direction `{was}` and is now with {other}; nothing shows that it is mapped so",
+    forgotten:
+      "`{handle}` was released with the attributes `{was}` and is now with {other}, though {map}() still gets `{attrs}`",
     size: "`{handle}` has the size `{mapped}` but is released with `{other}`",
     again: "`{handle}` is released again each time round the loop, which never changes it",
     data:
@@ -76,6 +90,23 @@ What is mapped in one function and released in another is not compared.`,
 +	dma_unmap_phys(foo->dev, c, n, DMA_TO_DEVICE, 0); /* want: attrs */
 +	return 0;
 +}`,
+    },
+    {
+      title: "the patch fixes what was variable, at the release only",
+      patch: String.raw`
+@@ static void foo_undo(struct foo *foo, struct scatterlist *sgl, int n, enum dma_data_direction dir)
+ err_unmap:
+-	dma_unmap_sg(foo->dev, sgl, n, dir);
++	dma_unmap_sg(foo->dev, sgl, n, DMA_BIDIRECTIONAL); /* want: hardwired */
+ 	return ret;
+@@ static void foo_release(struct foo *foo)
+-	dma_unmap_sgtable(foo->dev, &foo->sgt, DMA_TO_DEVICE, foo->attrs);
++	dma_unmap_sgtable(foo->dev, &foo->sgt, DMA_TO_DEVICE, 0); /* want: forgotten */
+ 	kfree(foo);
+@@ static int foo_get(struct foo *foo, unsigned long attrs)
+-	return dma_map_sgtable(foo->dev, &foo->sgt, DMA_TO_DEVICE, foo->attrs);
++	return dma_map_sgtable(foo->dev, &foo->sgt, DMA_TO_DEVICE, attrs);
+ }`,
     },
     {
       title: "another size",
@@ -138,6 +169,17 @@ What is mapped in one function and released in another is not compared.`,
 +}`,
     },
     {
+      title: "fixed at both ends",
+      patch: String.raw`
+@@ static int foo_get(struct foo *foo)
+-	foo->n = dma_map_sg(foo->dev, foo->sgl, 4, dir);
++	foo->n = dma_map_sg(foo->dev, foo->sgl, 4, DMA_TO_DEVICE);
+@@ static void foo_release(struct foo *foo)
+-	dma_unmap_sg(foo->dev, foo->sgl, 4, dir);
++	dma_unmap_sg(foo->dev, foo->sgl, 4, DMA_TO_DEVICE); /* ok: hardwired */
+ 	kfree(foo);`,
+    },
+    {
       title: "one variable for two mappings",
       patch: String.raw`
 +static int foo_run(struct foo *foo, void *buf, size_t n)
@@ -189,10 +231,13 @@ What is mapped in one function and released in another is not compared.`,
       if (pair.kind === "check") continue;
       const draft = direction(pair, fn, values) ??
         (pair.kind === "release" ? attributes(pair, fn) ?? size(pair, fn, values) : null);
-      if (draft !== null) yield draft;
+      if (draft === null || (draft.say === "direction" && isMappedAnew(pair.use, fn, values, use))) continue;
+      yield draft;
     }
     const { releases, mappings } = use(handling, fn);
     for (const release of releases) {
+      const draft = reduced(release, fn, use);
+      if (draft !== null) yield draft;
       if (!isAgain(release, mappings, values)) continue;
       yield {
         at: release.call,
@@ -274,6 +319,19 @@ function direction(pair: Pair, fn: FunctionView, values: Flow): Draft<Key> | nul
   return { ...base, say: "fixed", with: more, severity: "warning", confidence: "medium" };
 }
 
+/** Whether a function of the patch that is called here maps what goes by the same name once more. */
+function isMappedAnew(release: Use_, fn: FunctionView, values: Flow, use: Use): boolean {
+  const field = /\w+$/.exec(release.handle ?? "")?.[0];
+  const called = new Set(values.calls.filter(({ api }) => api === null).map(({ call }) => call.name));
+  return field !== undefined &&
+    use.side.files.some((file) =>
+      file.functions.some((other) =>
+        other !== fn && called.has(other.name) &&
+        use(handling, other).mappings.some(({ handle }) => /\w+$/.exec(handle ?? "")?.[0] === field)
+      )
+    );
+}
+
 /** Whether the function asks what a parameter is, or sets it. */
 function asks(values: Flow, name: string): boolean {
   const mentionsIt = (expr: Expr) => {
@@ -286,6 +344,65 @@ function asks(values: Flow, name: string): boolean {
       node.expr !== null && (node.kind === "test" || node.kind === "switch") && mentionsIt(node.expr) &&
       node.expr.kind !== "call"
     );
+}
+
+/** A release whose direction or attributes the patch makes a constant, where they were variable. */
+function reduced(release: Use_, fn: FunctionView, use: Use): Draft<Key> | null {
+  const { call, api } = release;
+  if (api.role !== "unmap" || release.handle === null) return null;
+  const former = formerCall(fn.file, call);
+  if (former?.index == null) return null;
+  const expr = call.args[former.index]!;
+  const was = former.args[former.index]!;
+  const other = fn.file.textOf(expr);
+  const base = {
+    at: expr,
+    confidence: "medium" as const,
+    severity: "warning" as const,
+    wanted: was,
+    subject: `${release.handle} ${call.name}`,
+  };
+  const text = {
+    handle: release.handleExpr === null ? release.handle : fn.file.textOf(release.handleExpr),
+    was,
+    other,
+  };
+  const family = (one: Use_) => one.api.families.some((name) => api.families.includes(name));
+  const mappings = use.side.files.flatMap((file) => file.functions)
+    .flatMap((one) => use(handling, one).mappings.map((mapping) => ({ file: one.file, mapping })))
+    .filter(({ mapping }) => family(mapping));
+  if (former.index === api.direction) {
+    // What else a variable of another name holds, nobody can tell.
+    if (expr.kind !== "ident" || !OF_DATA.has(other) || !/^(?:data_|dma_)?dir(?:ection)?$/.test(was)) {
+      return null;
+    }
+    // A declaration that goes too says that it is one direction from now on, as does a mapping.
+    if (/\benum dma_\w+direction \w+/.test(linesOf(fn.file, "removed"))) return null;
+    const isMapped = mappings.some(({ file, mapping }) =>
+      mapping.api.direction !== null &&
+      file.textOf(mapping.call.args[mapping.api.direction] ?? mapping.call) === other
+    );
+    return isMapped ? null : {
+      ...base,
+      say: "hardwired",
+      with: text,
+      unless: "the mapping, which is not shown, has that direction, too",
+    };
+  }
+  if (former.index !== api.attrs || other !== "0" || /^(?:0|[A-Z_]+)$/.test(was)) return null;
+  const variable = mappings.map(({ file, mapping }) => ({
+    mapping,
+    attrs: mapping.api.attrs === null || mapping.call.args[mapping.api.attrs] === undefined
+      ? null
+      : file.textOf(mapping.call.args[mapping.api.attrs]!),
+  })).find(({ mapping, attrs }) =>
+    attrs !== null && /[a-z]/.test(attrs) && handleKey(mapping.handle ?? "") === handleKey(release.handle!)
+  );
+  return variable === undefined ? null : {
+    ...base,
+    say: "forgotten",
+    with: { ...text, map: variable.mapping.call.name, attrs: variable.attrs! },
+  };
 }
 
 function attributes(pair: Pair, fn: FunctionView): Draft<Key> | null {

@@ -4,12 +4,14 @@
  * @module
  */
 
+import type { Expr } from "./engine/ast.ts";
 import { search } from "./engine/cfg.ts";
 import { defineRule } from "./engine/rule.ts";
 import { flow } from "./facts/flow.ts";
 import { handling } from "./facts/mappings.ts";
 import { consistent, failures } from "./facts/failure.ts";
 import { isImplementation } from "./facts/place.ts";
+import { namesIn, rewrites } from "./facts/rewrite.ts";
 
 export default defineRule({
   id: "dma-unmap-of-failed-mapping",
@@ -120,10 +122,92 @@ cleanup loop releases the entry that failed instead of those before it.`,
 +	return -ENOMEM;
 +}`,
     },
+    {
+      title: "a cleanup loop that walks back with a pointer, or reads the address again",
+      patch: String.raw`
++static int foo_map_ring(struct foo *foo, int port)
++{
++	struct foo_ring *ring = &foo->rings[port];
++	struct foo_slot *slot = ring->slots;
++	dma_addr_t addr;
++	int i;
++
++	for (i = 0; i < ring->n; i++, slot++) {
++		slot->dma = dma_map_single(foo->dev, slot->buf, foo->len, DMA_TO_DEVICE);
++		if (dma_mapping_error(foo->dev, slot->dma))
++			goto unwind;
++		addr = dma_map_single(foo->dev, slot->head, foo->len, DMA_TO_DEVICE);
++		if (dma_mapping_error(foo->dev, addr))
++			goto unwind_heads;
++		foo_set(slot, addr);
++	}
++	return 0;
++
++unwind_heads:
++	while (i-- > 0) {
++		addr = foo_get(&ring->slots[i]);
++		dma_unmap_single(foo->dev, addr, foo->len, DMA_TO_DEVICE); /* ok: failed */
++	}
++	return -ENOMEM;
++unwind:
++	while (i-- > 0) {
++		slot--;
++		dma_unmap_single(foo->dev, slot->dma, foo->len, DMA_TO_DEVICE); /* ok: failed */
++	}
++	return -ENOMEM;
++}`,
+    },
+    {
+      title: "a local variable that takes one address after the other",
+      patch: String.raw`
++static int foo_alloc(struct foo *foo)
++{
++	dma_addr_t dma;
++	void *ring;
++
++	ring = dma_alloc_coherent(foo->dev, FOO_LEN, &dma, GFP_KERNEL);
++	if (!ring)
++		return -ENOMEM;
++	foo->tx = ring;
++	foo->tx_dma = dma;
++	ring = dma_alloc_coherent(foo->dev, FOO_LEN, &dma, GFP_KERNEL);
++	if (!ring)
++		goto free_tx;
++	foo->rx = ring;
++	foo->rx_dma = dma;
++	return 0;
++
++free_tx:
++	dma_free_coherent(foo->dev, FOO_LEN, foo->tx, foo->tx_dma); /* ok: failed */
++	return -ENOMEM;
++}`,
+    },
+    {
+      title: "the domains before the one that failed",
+      patch: String.raw`
++static int foo_map_all(struct foo *foo, unsigned long iova, phys_addr_t phys)
++{
++	struct foo_domain *d;
++	int ret;
++
++	list_for_each_entry(d, &foo->domains, next) {
++		ret = iommu_map(d->domain, iova, phys, SZ_4K, IOMMU_READ, GFP_KERNEL);
++		if (ret)
++			goto unwind;
++	}
++	return 0;
++
++unwind:
++	list_for_each_entry_continue_reverse(d, &foo->domains, next)
++		iommu_unmap(d->domain, iova, SZ_4K); /* ok: failed */
++	return ret;
++}`,
+    },
   ],
   *check(fn, use) {
     if (isImplementation(fn.file)) return;
-    const { cfg, stores } = use(flow, fn);
+    const values = use(flow, fn);
+    const { cfg } = values;
     const { releases } = use(handling, fn);
     if (releases.length === 0) return;
     const said = new Set<unknown>();
@@ -131,25 +215,30 @@ cleanup loop releases the entry that failed instead of those before it.`,
       const { handle } = mapping;
       // A link that fails leaves the IOVA and the ranges linked before it: those are released.
       if (handle === null || mapping.api.families.includes("iova")) continue;
-      const index = /\[(?:[^\]]*?)(\w+)[^\]]*\]/.exec(handle)?.[1] ?? null;
+      const own = releases.filter((r) =>
+        r.handle === handle && r.api.families.some((family) => mapping.api.families.includes(family)) &&
+        // What an allocation writes is no longer what was copied from there before.
+        (mapping.api.role !== "alloc" || nameOf(r.handleExpr) === nameOf(mapping.handleExpr))
+      );
+      // What is written on the way makes it the release of another mapping: `--i`, `slot = &ring->slots[0]`.
+      const names = namesIn(handle, ...own.map((r) => fn.file.textOf(r.call)));
       const ways = consistent(cfg, test, fn.file);
       // Only the failing way out of the test; any other condition on the way may know better.
       const found = search(
         test,
         (node) => {
-          const release = releases.find((r) => r.node === node && r.handle === handle);
-          if (release !== undefined) return "hit";
+          if (own.some((r) => r.node === node)) return "hit";
           if (node === mapping.node || node.kind === "hole") return "stop";
           if (node.kind === "test" && node.loops.length === test.loops.length && !isLoopTest(node)) {
             return "stop";
           }
-          return index !== null && writes(node, index) ? "stop" : "go";
+          return rewrites(node, names, values) ? "stop" : "go";
         },
         (node) => node === test ? [edge] : ways(node),
       );
       if (found.hit === null || said.has(found.hit)) continue;
       said.add(found.hit);
-      const release = releases.find((r) => r.node === found.hit && r.handle === handle)!;
+      const release = own.find((r) => r.node === found.hit)!;
       const name = release.handleExpr === null ? handle : fn.file.textOf(release.handleExpr);
       yield {
         at: on,
@@ -159,21 +248,22 @@ cleanup loop releases the entry that failed instead of those before it.`,
           { at: mapping.call, note: `\`${name}\` is mapped here` },
           { at: release.call, note: "and released here, where this path leads" },
         ],
+        // Freeing NULL does nothing: dma_free_attrs() looks.
+        ...(mapping.api.role === "alloc" && mapping.api.failure === "null"
+          ? { severity: "note" as const, confidence: "low" as const }
+          : {}),
         subject: `${release.call.name} ${handle} ${mapping.call.name}`,
       };
     }
 
+    function nameOf(expr: Expr | null): string | null {
+      return expr === null ? null : fn.file.textOf(expr).replace(/^&/, "");
+    }
     function isLoopTest(node: typeof cfg.entry): boolean {
       return node.loops.some((loop) => loop.kind === "loop" && loop.test !== null && inside(node, loop.test));
     }
     function inside(node: typeof cfg.entry, at: { start: number; end: number }): boolean {
       return node.at.start >= at.start && node.at.end <= at.end;
-    }
-    function writes(node: typeof cfg.entry, name: string): boolean {
-      if (stores.some((store) => store.node === node && store.place === name)) return true;
-      return node.expr !== null && new RegExp(`(?:--|\\+\\+)\\s*${name}\\b|\\b${name}\\s*(?:--|\\+\\+)`).test(
-        fn.file.textOf(node.expr),
-      );
     }
   },
 });

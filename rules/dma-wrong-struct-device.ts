@@ -6,10 +6,12 @@
 
 import { type Call, type Declarator, type Expr, walkStmt } from "./engine/ast.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
+import { mentioned } from "./facts/mention.ts";
 import { isChannelDevice, rootOf } from "./facts/device.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { handling, type Mapping } from "./facts/mappings.ts";
 import { broughtIn, handleKey } from "./facts/pairs.ts";
+import { formerCall, formerValue, linesOf } from "./facts/former.ts";
 import { isDmaEngine, isMapper } from "./facts/place.ts";
 import { DEVICE_MEMBERS } from "./kernel/mod.ts";
 
@@ -55,6 +57,8 @@ the prints that it is used for, or by its type.`,
   messages: {
     channel:
       "`{handle}` is mapped for `{device}`, but it is the DMA engine of `{chan}` that uses it: map for dmaengine_get_dma_device({chan})",
+    moved:
+      "this was for `{was}`, the DMA engine's device, and is now for `{device}`; it is still the DMA engine that uses the memory",
     inert: "{callee}() is called for {what}, which does no DMA and has no mask or IOMMU; use {instead}",
   },
   bad: [
@@ -89,6 +93,24 @@ the prints that it is used for, or by its type.`,
 +}`,
     },
     {
+      title: "the patch goes back from the channel's device to the client's",
+      patch: String.raw`
+@@ static int foo_init(struct foo *foo)
+ 	foo->chan = chan;
+-	foo->buf = dma_alloc_coherent(foo->chan->device->dev, SZ_4K, &foo->addr, GFP_KERNEL);
++	foo->buf = dma_alloc_coherent(foo->dev, SZ_4K, &foo->addr, GFP_KERNEL); /* want: moved */
+ 	if (!foo->buf)
+ 		return -ENOMEM;
+@@ static int foo_read(struct foo *foo, struct device *dev, void *buf, size_t n)
+-	struct device *ddev;
+ 	dma_addr_t dst;
+
+-	ddev = dmaengine_get_dma_device(foo->chan);
+-	dst = dma_map_single(ddev, buf, n, DMA_FROM_DEVICE);
++	dst = dma_map_single(dev, buf, n, DMA_FROM_DEVICE); /* want: moved */
+ 	foo_issue(foo, dst);`,
+    },
+    {
       title: "a network interface is no bus master",
       patch: String.raw`
 +static int foo_xmit(struct sk_buff *skb, struct net_device *ndev)
@@ -113,6 +135,19 @@ the prints that it is used for, or by its type.`,
 +	tx = dmaengine_prep_slave_single(foo->chan, dst, n, DMA_DEV_TO_MEM, 0);
 +	return foo_issue(foo, tx);
 +}`,
+    },
+    {
+      title: "the channel goes, or its device gets another name",
+      patch: String.raw`
+@@ static int foo_init(struct foo *foo)
+-	foo->buf = dma_alloc_coherent(foo->chan->device->dev, SZ_4K, &foo->addr, GFP_KERNEL);
++	foo->buf = dma_alloc_coherent(dmaengine_get_dma_device(foo->chan), SZ_4K, &foo->addr, GFP_KERNEL); /* ok: moved */
+ 	if (!foo->buf)
+ 		return -ENOMEM;
++	ddev = foo->chan->device->dev;
+-	foo->two = dma_alloc_coherent(foo->chan->device->dev, SZ_4K, &foo->addr2, GFP_KERNEL);
++	foo->two = dma_alloc_coherent(ddev, SZ_4K, &foo->addr2, GFP_KERNEL); /* ok: moved */
+ 	return 0;`,
     },
     {
       title: "devices of which nothing is known",
@@ -144,8 +179,11 @@ the prints that it is used for, or by its type.`,
     if (isMapper(fn.file)) return;
     const values = use(flow, fn);
     const { mappings } = use(handling, fn);
-    if (!isDmaEngine(fn.file)) yield* forChannel(fn, values, mappings);
-    if (MASK.test(fn.file.text)) return;
+    if (!isDmaEngine(fn.file)) {
+      yield* forChannel(fn, values, mappings);
+      yield* fromChannel(fn, mappings);
+    }
+    if (mentioned(fn.file, MASK)) return;
     for (const { call, api, deviceExpr, device } of mappings) {
       if (deviceExpr === null || device === null || api.params[api.device!] !== "device") continue;
       const row = inertOf(fn, device);
@@ -198,6 +236,39 @@ function* forChannel(fn: FunctionView, values: Flow, mappings: readonly Mapping[
   }
 }
 
+/** Mappings that the patch takes away from the device of a DMA engine, though the engine stays. */
+function* fromChannel(fn: FunctionView, mappings: readonly Mapping[]) {
+  for (const { call, api, device, deviceExpr } of mappings) {
+    if (device === null || deviceExpr === null || api.params[api.device!] !== "device") continue;
+    const text = fn.file.textOf(deviceExpr);
+    if (isChannelDevice(device) || /dma|chan/i.test(`${device} ${text}`)) continue;
+    const former = formerCall(fn.file, call);
+    if (former?.index == null || former.index !== api.device) continue;
+    const was = former.args[former.index]!;
+    const value = isChannelDevice(was) ? was : formerValue(fn.file, was);
+    if (value === null || !isChannelDevice(value)) continue;
+    // A name that is still set so, or a driver that does without the engine from now on.
+    const removed = linesOf(fn.file, "removed");
+    const name = /\w+$/.exec(text)?.[0] ?? text;
+    if (new RegExp(`\\b${name}\\s*=[^;=]*(?:device->dev|dmaengine_get_dma_device)\\b`).test(fn.file.text)) {
+      continue;
+    }
+    if (STOPS.test(removed) && !STOPS.test(linesOf(fn.file, "added"))) continue;
+    yield {
+      at: deviceExpr,
+      say: "moved" as const,
+      with: { was: value, device: text },
+      because: [{ at: call, note: `was for \`${value}\`` }],
+      unless: "the device does the transfer itself from now on",
+      wanted: `${call.name}(${value}, …)`,
+      subject: `${device} ${call.name}`,
+    };
+  }
+}
+
+/** A driver that gives up its channel. */
+const STOPS = /\bdmaengine_(?:prep_\w+|submit|slave_config)\b|\bdma_request_(?:slave_)?chan/;
+
 function ofAddress(arg: Expr, values: Flow, mappings: readonly Mapping[]): Mapping[] {
   const origins = values.valueOf(arg).filter((origin) => origin.meaning === "dma");
   const found = origins.map((origin) => mappings.find((m) => m.call === (origin.expr as Call)));
@@ -207,8 +278,16 @@ function ofAddress(arg: Expr, values: Flow, mappings: readonly Mapping[]): Mappi
 function ofList(arg: Expr, values: Flow, mappings: readonly Mapping[]): Mapping[] {
   const key = handleKey(values.canonical(arg));
   return mappings.filter((m) =>
-    m.api.families.includes("sg") && m.handle !== null && handleKey(m.handle) === key
+    m.api.families.includes("sg") && m.handle !== null && handleKey(m.handle) === key &&
+    isSameEntry(m.handle, values.canonical(arg))
   );
+}
+
+/** False for `sgl[0]` and `sgl[1]`. */
+function isSameEntry(one: string, other: string): boolean {
+  const numbers = (place: string) => [...place.matchAll(/\[(\d+)\]/g)].map(([, n]) => n);
+  const [first, second] = [numbers(one), numbers(other)];
+  return first.length !== second.length || first.every((n, i) => n === second[i]);
 }
 
 /** Whether the mapping is for the client's own device, of which something proves that it is not the channel's. */

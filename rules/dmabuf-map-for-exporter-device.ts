@@ -63,6 +63,16 @@ importer only while both share a domain or neither has an IOMMU, which is what a
   ],
   good: [
     {
+      title: "the importer, which has a device of its own",
+      patch: String.raw`
++static int foo_import(struct drm_device *drm, struct dma_buf_attachment *attach, struct sg_table *sgt)
++{
++	if (sgt->nents > attach->dmabuf->size / PAGE_SIZE)
++		return -EINVAL;
++	return dma_map_sgtable(drm->dev, sgt, DMA_BIDIRECTIONAL, 0); /* ok: map */
++}`,
+    },
+    {
       title: "mapped for the importer, also through a local name",
       patch: String.raw`
 +static struct sg_table *foo_map(struct dma_buf_attachment *a, enum dma_data_direction dir)
@@ -113,6 +123,9 @@ importer only while both share a domain or neither has an IOMMU, which is what a
     if (isImplementation(fn.file)) return;
     const attach = attachmentOf(fn);
     if (attach === null) return;
+    // Who is given an attachment and its table is the importer: an exporter makes the table.
+    const isGiven = fn.node.params.some(({ type }) => type === "struct sg_table *");
+    if (isGiven && fn.node.params.some(({ type }) => /^struct (?:drm_device|device) \*$/.test(type))) return;
     const { mappings, releases, syncs } = use(handling, fn);
     const importer = `${attach}->dev`;
     for (const { call, api, device, deviceExpr, handle } of [...mappings, ...releases, ...syncs]) {

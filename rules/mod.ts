@@ -8,6 +8,7 @@ import type { Rule } from "./engine/rule.ts";
 import dmaAddrMappedAgain from "./dma-addr-mapped-again.ts";
 import dmaAddrTruncated from "./dma-addr-truncated.ts";
 import dmaBufferFilledAfterMap from "./dma-buffer-filled-after-map.ts";
+import dmaBufferUsedBeforeUnmap from "./dma-buffer-used-before-unmap.ts";
 import dmaDeviceMismatch from "./dma-device-mismatch.ts";
 import dmaMapOnIomemPointer from "./dma-map-on-iomem-pointer.ts";
 import dmaMapSgReturnMisread from "./dma-map-sg-return-misread.ts";
@@ -18,12 +19,17 @@ import dmaMaskUnchecked from "./dma-mask-unchecked.ts";
 import dmaMmioAttrMisuse from "./dma-mmio-attr-misuse.ts";
 import dmaPrintkFormat from "./dma-printk-format.ts";
 import dmaSgCpuListMissing from "./dma-sg-cpu-list-missing.ts";
+import dmaSgOffsetTwice from "./dma-sg-offset-twice.ts";
 import dmaSgWrongNents from "./dma-sg-wrong-nents.ts";
+import dmaSyncOfCoherent from "./dma-sync-of-coherent.ts";
 import dmaUnmapArgsMismatch from "./dma-unmap-args-mismatch.ts";
 import dmaUnmapOfFailedMapping from "./dma-unmap-of-failed-mapping.ts";
 import dmaUnmapWrongFunction from "./dma-unmap-wrong-function.ts";
 import dmaWrongStructDevice from "./dma-wrong-struct-device.ts";
+import dmabufExporterPrivate from "./dmabuf-exporter-private.ts";
 import dmabufMapForExporterDevice from "./dmabuf-map-for-exporter-device.ts";
+import dmabufReferenceUnbalanced from "./dmabuf-reference-unbalanced.ts";
+import dmabufUnmappedTable from "./dmabuf-unmapped-table.ts";
 import iommuMapSgReturnMisread from "./iommu-map-sg-return-misread.ts";
 import p2pBusAddressAsPhys from "./p2p-bus-address-as-phys.ts";
 import p2pDmaMapResourceOnBar from "./p2p-dma-map-resource-on-bar.ts";
@@ -37,6 +43,7 @@ export const rules: readonly Rule[] = [
   dmaAddrMappedAgain,
   dmaAddrTruncated,
   dmaBufferFilledAfterMap,
+  dmaBufferUsedBeforeUnmap,
   dmaDeviceMismatch,
   dmaMapOnIomemPointer,
   dmaMapSgReturnMisread,
@@ -47,12 +54,17 @@ export const rules: readonly Rule[] = [
   dmaMmioAttrMisuse,
   dmaPrintkFormat,
   dmaSgCpuListMissing,
+  dmaSgOffsetTwice,
   dmaSgWrongNents,
+  dmaSyncOfCoherent,
   dmaUnmapArgsMismatch,
   dmaUnmapOfFailedMapping,
   dmaUnmapWrongFunction,
   dmaWrongStructDevice,
+  dmabufExporterPrivate,
   dmabufMapForExporterDevice,
+  dmabufReferenceUnbalanced,
+  dmabufUnmappedTable,
   iommuMapSgReturnMisread,
   p2pBusAddressAsPhys,
   p2pDmaMapResourceOnBar,

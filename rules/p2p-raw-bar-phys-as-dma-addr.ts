@@ -4,13 +4,15 @@
  * @module
  */
 
+import type { Expr } from "./engine/ast.ts";
 import { defineRule } from "./engine/rule.ts";
 import { attachmentOf, isDeviceOf, rootOf } from "./facts/device.ts";
 import { chain, ownerText } from "./facts/evidence.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { isAddress, type Origin } from "./facts/origin.ts";
 import { physical } from "./facts/physical.ts";
-import { isController, isDmaEngine, isImplementation } from "./facts/place.ts";
+import { removed } from "./facts/removed.ts";
+import { isController, isDmaEngine, isImplementation, isTest } from "./facts/place.ts";
 import { placeOf, type Sink, sinks } from "./facts/sinks.ts";
 
 /** Names of the pointer to the other one of two devices. */
@@ -51,6 +53,8 @@ the address of its own BAR is left alone.`,
       "`{place}` holds a DMA address and is set to the CPU physical address of a PCI BAR: map it for the device that does the DMA",
     returned:
       "the function returns a dma_addr_t, and the CPU physical address of a PCI BAR is none: map it for the device that does the DMA",
+    replaced:
+      "`{place}` was the PCI bus address of pci_bus_address() and is now the CPU physical address, which differs behind a host bridge with an offset",
     peer:
       "the CPU physical address of a BAR of `{owner}` is given to another device: map it for that device, or let p2pdma tell the bus address",
   },
@@ -66,6 +70,18 @@ the address of its own BAR is left alone.`,
 +	sg_dma_len(foo->sgt.sgl) = foo->len;
 +	return &foo->sgt;
 +}`,
+    },
+    {
+      title: "the patch takes the resource in place of the bus address",
+      path: "drivers/pci/foo.c",
+      patch: String.raw`
+@@ static int foo_ranges(struct pci_dev *pdev, struct foo_prop *prop)
+ 		if (foo_flags(&res[i], &flags))
+ 			continue;
+
+-		addr = pci_bus_address(pdev, i);
++		addr = res[i].start; /* want: replaced */
+ 		foo_set(prop, addr, flags);`,
     },
     {
       title: "a DMA engine copies to the BAR",
@@ -146,6 +162,15 @@ the address of its own BAR is left alone.`,
 +}`,
     },
     {
+      title: "the CPU address goes to another variable than the bus address did",
+      patch: String.raw`
+@@ static int foo_ranges(struct pci_dev *pdev, struct resource *res)
+-	bus = pci_bus_address(pdev, 0);
++	phys = res->start; /* ok: replaced */
++	bus = pcibios_to_bus(pdev, phys);
+ 	foo_set(bus);`,
+    },
+    {
       title: "an endpoint's outbound window",
       path: "drivers/pci/endpoint/functions/pci-epf-foo.c",
       patch: String.raw`
@@ -157,8 +182,24 @@ the address of its own BAR is left alone.`,
   ],
   *check(fn, use) {
     const { file } = fn;
-    if (isImplementation(file) || isController(file)) return;
+    if (isTest(file)) return;
     const values = use(flow, fn);
+    const gone = use(removed, file);
+    for (const { target, value, place, op } of values.stores) {
+      if (op !== "=" || !("kind" in target) || !isResourceStart(value) || !file.isChanged(value)) continue;
+      const before = new RegExp(`(?<![\\w>.])${escaped(file.textOf(target))} ?= ?pci_bus_address ?\\(`);
+      if (!before.test(gone.at(value))) continue;
+      yield {
+        at: value,
+        say: "replaced",
+        with: { place: file.textOf(target) },
+        because: [{ at: value, note: "where the CPU finds it; the patch drops pci_bus_address()" }],
+        unless: "what takes it wanted a CPU address all along",
+        confidence: "medium",
+        subject: place,
+      };
+    }
+    if (isImplementation(file) || isController(file)) return;
     const forCpu = new Set(use(physical, fn).map(({ value }) => placeOf(value, values)));
     for (const sink of use(sinks, fn)) {
       const bar = barIn(sink);
@@ -185,6 +226,14 @@ the address of its own BAR is left alone.`,
     }
   },
 });
+
+/** `res->start`, `pci_resource_start()`: an address of the CPU. */
+function isResourceStart(value: Expr): boolean {
+  return (value.kind === "member" && value.field === "start") ||
+    (value.kind === "call" && value.name === "pci_resource_start");
+}
+
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 /** The BAR, when nothing else can flow into the sink; null otherwise. */
 function barIn(sink: Sink): Origin | null {

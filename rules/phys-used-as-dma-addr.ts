@@ -249,6 +249,19 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
 +}`,
     },
     {
+      title: "memory of the device's own in place of an allocation",
+      patch: String.raw`
++static int foo_bounce(struct foo *foo, struct resource *res)
++{
++	if (foo->has_sram) {
++		foo->bounce_dma = res->start + FOO_SRAM; /* ok: unmapped */
++		return 0;
++	}
++	foo->bounce = dma_alloc_coherent(foo->dev, FOO_LEN, &foo->bounce_dma, GFP_KERNEL);
++	return foo->bounce ? 0 : -ENOMEM;
++}`,
+    },
+    {
       title: "only the offset in the page is used",
       patch: String.raw`
 +static void foo_offset(struct foo_desc *desc, void *buf)
@@ -273,15 +286,16 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
     // One origin is one mistake, however many registers its halves go to.
     const told = new Set<Expr>();
     // A file is told once not to use what is not for drivers.
-    let isRepeated = file.functions.slice(0, file.functions.indexOf(fn)).some((other) =>
-      use(flow, other).calls.some(({ call }) => BODIES.has(call.name))
-    );
+    let isRepeated: boolean | null = null;
     for (const { call } of values.calls) {
       const memory = call.args[0];
       if (BODIES.has(call.name)) {
         const internal = INTERNAL.find(({ name }) => name === call.name);
         if (internal === undefined || isUnder(file.path, internal.keptIn)) continue;
         told.add(call);
+        isRepeated ??= file.functions.slice(0, file.functions.indexOf(fn)).some((other) =>
+          use(flow, other).calls.some(({ call: earlier }) => BODIES.has(earlier.name))
+        );
         if (isRepeated) continue;
         isRepeated = true;
         yield {
@@ -403,7 +417,11 @@ function isChecked(sink: Sink, values: Flow): boolean {
     if (typeof api?.handle !== "number") return false;
     const handle = call.args[api.handle];
     if (handle === undefined) return false;
-    if (api.role === "alloc") return deref(values.canonical(handle)) === sink.where;
+    // In place of an allocation: memory of the device's own, or with an offset, is another thing.
+    if (api.role === "alloc") {
+      return deref(values.canonical(handle)) === sink.where && sink.value.kind === "member" &&
+        sink.origins.every(({ meaning }) => meaning !== "phys-mmio");
+    }
     return (api.role === "check" || api.role === "unmap") && placeOf(handle, values) === sink.where;
   });
 }

@@ -154,6 +154,54 @@ async function messages(bytes: Uint8Array): Promise<Input[]> {
   return out;
 }
 
+/** Code that is made to be slow: what nests, repeats or jumps without end. */
+function giants(): Record<string, string> {
+  const times = (n: number, make: (i: number) => string) =>
+    Array.from({ length: n }, (_, i) => make(i)).join("\n");
+  const fn = (body: string) =>
+    `static int foo(struct device *dev, struct foo *f)\n{\n\tdma_addr_t h;\n${body}\n\treturn 0;\n}`;
+  const map = "h = dma_map_single(dev, f, 4, DMA_TO_DEVICE)";
+  return {
+    "many fields": fn(times(6000, (i) => `\tf->a${i} = dma_map_single(dev, f->b${i}, 4, DMA_TO_DEVICE);`)),
+    "deep blocks": fn(`${times(1500, (i) => `\tif (f->x${i}) {`)}\n\t${map};\n${times(1500, () => "\t}")}`),
+    "a long sum": fn(`\t${map}${times(6000, (i) => ` + f->a${i}`)};`),
+    "parentheses": fn(
+      `\th = ${"(".repeat(3000)}dma_map_single(dev, f, 4, DMA_TO_DEVICE)${")".repeat(3000)};`,
+    ),
+    "labels": fn(
+      `${times(1500, (i) => `\tif (dma_mapping_error(dev, h))\n\t\tgoto l${i};\n\t${map};`)}\n${
+        times(1500, (i) => `l${i}:\n\tdma_unmap_single(dev, f->a${i}, 4, DMA_TO_DEVICE);`)
+      }`,
+    ),
+    "loops": fn(
+      `${times(300, (i) => `\tfor (;;) {\n\t\tf->p${i} = f->p${i * 7 % 300}->n;`)}\n\t${map};\n${
+        times(300, () => "\t}")
+      }`,
+    ),
+    "#if": fn(`${times(1500, (i) => `#if A${i}\n\t${map};`)}\n${times(1500, () => "#endif")}`),
+    "macros": times(3000, (i) => `#define M${i}(x) \\\n\tdma_map_single(x, x, x, x)`),
+    "functions": times(4000, (i) => fn(`\t${map};`).replace("foo(", `foo${i}(`)),
+  };
+}
+
+Deno.test("check comes to an end on code that is made to be slow", async () => {
+  const linter = await linterFor({ rules, concerns, kernel: null, minConfidence: "low" });
+  for (const [what, code] of Object.entries(giants())) {
+    const lines = code.split("\n");
+    const text = `--- /dev/null\n+++ b/drivers/foo/foo.c\n@@ -0,0 +1,${lines.length} @@\n${
+      lines.map((l) => `+${l}\n`).join("")
+    }`;
+    const started = performance.now();
+    for (const input of await messages(encoder.encode(text))) {
+      const report = await linter.lint(await patchFrom(input));
+      assert.deepEqual(report.faults, [], what);
+      assert.equal(report.judged, 1, what);
+    }
+    const ms = performance.now() - started;
+    assert.ok(ms < LIMIT_MS, `${what}: took ${Math.round(ms)} ms`);
+  }
+});
+
 // deno-lint-ignore no-control-regex
 const ESCAPES = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
 

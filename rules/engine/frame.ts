@@ -38,12 +38,29 @@ export function frame(
 ): Framed {
   const directives: string[] = [];
   const pieces: Piece[] = [];
+  const gone = new Map<Line, string>();
   for (const hunk of file.hunks) {
+    if (side === "new") noteRemoved(hunk, gone);
     const lines = hunk.lines.filter((line) => line.kind !== (side === "new" ? "removed" : "added"));
     if (lines.length === 0) continue;
     pieces.push({ section: sectionOf(hunk), lines, code: code(lines.map((line) => line.text), directives) });
   }
-  return join(pieces, directives, matters);
+  return join(pieces, directives, matters, gone);
+}
+
+/** Notes what a hunk removes at the line that follows it, or at its last line. */
+function noteRemoved(hunk: Hunk, gone: Map<Line, string>): void {
+  let text = "";
+  let last: Line | null = null;
+  const note = (line: Line) => {
+    if (text !== "") gone.set(line, `${gone.get(line) ?? ""}${text}`);
+    text = "";
+  };
+  for (const line of hunk.lines) {
+    if (line.kind === "removed") text += `${line.text}\n`;
+    else note(last = line);
+  }
+  if (last !== null) note(last);
 }
 
 // git cuts the heading to 80 bytes, mailers may leave a comment or an attribute in it.
@@ -265,6 +282,7 @@ function join(
   pieces: readonly Piece[],
   directives: readonly string[],
   matters: (text: string) => boolean,
+  gone: ReadonlyMap<Line, string>,
 ): Framed {
   const out = new Text();
   // What is open at the end of the piece before: the closers that would end it, and the function's name.
@@ -331,12 +349,20 @@ function join(
     }
   }
   if (open !== null) close(open.depth, open.isFunction);
-  return { text: withoutIdle(out.lines, matters).join("\n"), rows: out.rows, directives };
+  return { text: withoutIdle(out, matters, gone).join("\n"), rows: out.rows, directives };
 }
 
-/** Blanks the functions that nobody will ask about; what is no function stays. */
-function withoutIdle(lines: readonly string[], matters: (text: string) => boolean): readonly string[] {
+/** Blanks the functions that nobody will ask about, nor about what went from them; what is no function stays. */
+function withoutIdle(
+  { lines, rows }: Text,
+  matters: (text: string) => boolean,
+  gone: ReadonlyMap<Line, string>,
+): readonly string[] {
   const kept = [...lines];
+  const textOf = (from: number, end: number) => {
+    const before = rows.slice(from, end).map((line) => line === null ? "" : gone.get(line) ?? "");
+    return [...lines.slice(from, end), ...before].join("\n");
+  };
   let from = 0;
   let isFunction = false;
   for (let i = 0; i < lines.length; i++) {
@@ -347,7 +373,7 @@ function withoutIdle(lines: readonly string[], matters: (text: string) => boolea
       if (!isFunction && /^\S.*;\s*$/.test(line)) from = i + 1;
       continue;
     }
-    if (isFunction && !matters(lines.slice(from, i + 1).join("\n"))) kept.fill("", from, i + 1);
+    if (isFunction && !matters(textOf(from, i + 1))) kept.fill("", from, i + 1);
     from = i + 1;
     isFunction = false;
   }

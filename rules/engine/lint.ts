@@ -118,6 +118,10 @@ function readSide(
   return { side, files: sources, kernel };
 }
 
+/** The longest function of v6.12 (a register table of habanalabs) has 213,339 characters. */
+const MAX_FUNCTION_TEXT = 250_000;
+const isTooLong = ({ start, end }: At) => end - start > MAX_FUNCTION_TEXT;
+
 /** What the diff reader could not give us. */
 function notRead(patch: Patch): Unseen[] {
   const out: Unseen[] = [];
@@ -142,6 +146,9 @@ function notUnderstood(file: SourceFile, concerns: (code: string) => boolean): U
     out.push({ what: file.path, reason: "too far from C for the parser to come to an end" });
   }
   for (const fn of file.functions) {
+    if (isTooLong(fn.node)) {
+      out.push({ what: `${file.path}: ${fn.name}()`, reason: `longer than ${MAX_FUNCTION_TEXT} characters` });
+    }
     walkStmt(fn.node.body, {
       stmt: (stmt) => {
         if (stmt.kind !== "hole") return;
@@ -168,7 +175,11 @@ function judge(
   const use = createUse(side);
   const out: Judged[] = [];
   for (const file of side.files) {
-    const functions = file.functions.filter((fn) => concerns(file.text.slice(fn.node.start, fn.node.end)));
+    // What a patch takes away may be all that was of interest.
+    const functions = file.functions.filter(({ node }) => !isTooLong(node)).filter(({ node }) =>
+      concerns(file.text.slice(node.start, node.end)) ||
+      concerns(file.removedIn(node).map((line) => line.text).join("\n"))
+    );
     for (const rule of rules) {
       if (rule.scope === "file") run(rule, file, null, use, out, faults);
       else for (const fn of functions) run(rule, file, fn, use, out, faults);

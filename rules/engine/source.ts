@@ -33,6 +33,8 @@ export interface SourceFile {
   readonly unit: Unit;
   /** False: the text is so far from C that the parser gave up; the unit is empty then. */
   readonly isParsed: boolean;
+  /** New side: the patch removes lines from the file, which removedIn() can give. */
+  readonly takesAway: boolean;
   readonly functions: readonly FunctionView[];
   /** The line of the patch at an offset; null where the text was made up. */
   lineAt(offset: number): Line | null;
@@ -40,6 +42,8 @@ export interface SourceFile {
   spanOf(at: At): Span;
   /** The code at `at`, white space folded to single blanks. */
   textOf(at: At): string;
+  /** The removed lines of the hunks that `at` covers, from its first line, or the change before it, to its last. */
+  removedIn(at: At): readonly Line[];
   /** Whether one of the lines that `at` covers is added (new side) or removed (old side). */
   isChanged(at: At): boolean;
 }
@@ -90,6 +94,7 @@ const NO_UNIT: Unit = { functions: [], structs: [], globals: [] };
 const INCLUDE = /^\s*#\s*include\s*[<"]([^>"]+)[>"]/;
 
 class Source implements SourceFile {
+  readonly takesAway: boolean;
   readonly functions: readonly FunctionView[];
   readonly includes: readonly Include[];
   private readonly starts: number[] = [0];
@@ -106,6 +111,8 @@ class Source implements SourceFile {
     readonly isParsed: boolean,
   ) {
     for (let i = text.indexOf("\n"); i !== -1; i = text.indexOf("\n", i + 1)) this.starts.push(i + 1);
+    this.takesAway = side === "new" &&
+      diff.hunks.some((hunk) => hunk.lines.some((line) => line.kind === "removed"));
     this.newNos = side === "old" ? newLineNumbers(diff) : new Map();
     this.functions = unit.functions.map((node) => this.view(node));
     this.includes = this.findIncludes();
@@ -179,6 +186,21 @@ class Source implements SourceFile {
 
   textOf(at: At): string {
     return this.text.slice(at.start, at.end).replace(/\s+/g, " ");
+  }
+
+  removedIn(at: At): readonly Line[] {
+    if (!this.takesAway) return [];
+    const last = this.rowOf(Math.max(at.start, at.end - 1));
+    const seen = new Set(this.rows.slice(this.rowOf(at.start), last + 1));
+    const out: Line[] = [];
+    for (const { lines } of this.diff.hunks) {
+      let first = lines.findIndex((line) => seen.has(line));
+      if (first === -1) continue;
+      while (first > 0 && lines[first]!.kind !== "context" && lines[first - 1]!.kind !== "context") first--;
+      const end = lines.findLastIndex((line) => seen.has(line));
+      out.push(...lines.slice(first, end + 1).filter((line) => line.kind === "removed"));
+    }
+    return out;
   }
 
   isChanged(at: At): boolean {

@@ -280,6 +280,11 @@ class Lowering {
           const args = test.kind === "comma" ? test.items : [test];
           const callee: Expr = { kind: "ident", name, start: node.start, end: node.start + name.length };
           const call: Call = { kind: "call", callee, name, args, start: node.start, end: test.end };
+          // Runs its body once: a loop only for the preprocessor.
+          if (GUARD.test(name)) {
+            const head: Stmt = { kind: "expr", expr: call, start: call.start, end: call.end };
+            return { kind: "block", body: [head, this.inner(node, "body")], ...at };
+          }
           return {
             kind: "loop",
             form: "each",
@@ -546,6 +551,8 @@ class Lowering {
   }
 }
 
+/** Macros of linux/cleanup.h that hold a lock for a block. */
+const GUARD = /^scoped_(?:cond_)?guard$/;
 const STATEMENT = /_statement$/;
 
 function find(node: Raw, type: string): Raw | null {

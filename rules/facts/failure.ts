@@ -111,30 +111,70 @@ function condition(
   return { text: file.textOf(expr), turned: false };
 }
 
+/** A test, and the nodes that only one of its outcomes leads to. */
+interface Decision {
+  readonly text: string;
+  readonly turned: boolean;
+  /** By outcome: what is reached then, and not without the test. */
+  readonly only: ReadonlyMap<boolean, ReadonlySet<CfgNode>>;
+}
+
+const decisions = new WeakMap<Cfg, readonly Decision[]>();
+
+/** Tests that call a function may answer differently the second time; they are not counted on. */
+function decisionsOf(cfg: Cfg, file: SourceFile): readonly Decision[] {
+  const known = decisions.get(cfg);
+  if (known !== undefined) return known;
+  const out: Decision[] = [];
+  const tests = cfg.nodes.filter((node) => node.kind === "test" && node.succ.length === 2);
+  // Each test costs a walk over the function: in one with thousands of them nothing is promised.
+  for (const node of tests.length > MAX_TESTS ? [] : tests) {
+    const test = condition(node, file);
+    if (test === null || /\w\s*\(/.test(test.text)) continue;
+    const [a, b] = node.succ;
+    const without = reached(cfg.entry, node);
+    const [fromA, fromB] = [reached(a!.to, node), reached(b!.to, node)];
+    const exclusive = (own: ReadonlySet<CfgNode>, other: ReadonlySet<CfgNode>) =>
+      new Set([...own].filter((n) => !other.has(n) && !without.has(n)));
+    out.push({
+      ...test,
+      only: new Map([[a!.when === true, exclusive(fromA, fromB)], [
+        b!.when === true,
+        exclusive(fromB, fromA),
+      ]]),
+    });
+  }
+  decisions.set(cfg, out);
+  return out;
+}
+
+const MAX_TESTS = 400;
+
 /**
- * The ways out of a node that do not contradict what must have been tested to reach `from`. Tests that call a
- * function may answer differently the second time; they are not counted on.
+ * The ways out of a node that do not contradict what must have been tested to reach `from`.
  */
 export function consistent(cfg: Cfg, from: CfgNode, file: SourceFile): (node: CfgNode) => readonly Edge[] {
   const known = new Map<string, boolean>();
-  for (const node of cfg.nodes) {
-    const test = condition(node, file);
-    if (test === null || /\w\s*\(/.test(test.text) || node === from) continue;
-    const reaching = node.succ.filter((edge) => reaches(edge.to, from, node));
-    if (reaching.length === 1 && node.succ.length === 2 && !reaches(cfg.entry, from, node)) {
-      known.set(test.text, reaching[0]!.when !== test.turned);
-    }
+  for (const { text, turned, only } of decisionsOf(cfg, file)) {
+    for (const [outcome, nodes] of only) if (nodes.has(from)) known.set(text, outcome !== turned);
   }
   return (node) => {
-    const test = condition(node, file);
+    const test = known.size === 0 ? null : condition(node, file);
     const outcome = test === null ? undefined : known.get(test.text);
     if (outcome === undefined) return node.succ;
     return node.succ.filter((edge) => (edge.when !== test!.turned) === outcome);
   };
 }
 
-/** Whether `to` is reached from `from` without passing `without`. */
-function reaches(from: CfgNode, to: CfgNode, without: CfgNode): boolean {
-  if (from === to) return true;
-  return search(from, (node) => node === to ? "hit" : node === without ? "stop" : "go").hit !== null;
+/** Everything reached from `from` (included) without passing `without`. */
+function reached(from: CfgNode, without: CfgNode): ReadonlySet<CfgNode> {
+  const seen = new Set<CfgNode>();
+  if (from === without) return seen;
+  seen.add(from);
+  search(from, (node) => {
+    if (node === without) return "stop";
+    seen.add(node);
+    return "go";
+  });
+  return seen;
 }

@@ -25,7 +25,8 @@ import { BAR_NAME, FIELDS } from "../kernel/names.ts";
 import { GETTER } from "../kernel/shape.ts";
 import type { Store as Store_ } from "../kernel/hardware.ts";
 import type { Api, Meaning } from "../kernel/types.ts";
-import { isAddress, isPhys, type Origin, sameOrigins, type Step, union } from "./origin.ts";
+import { isAddress, isPhys, type Origin, type Step, union } from "./origin.ts";
+import { type Binding, State } from "./state.ts";
 import { fieldType, type Types, types } from "./types.ts";
 
 /** A call and where it is evaluated. */
@@ -67,14 +68,6 @@ export interface Flow {
   typeOf(expr: Expr): string | null;
 }
 
-/** What is known of a place at one point. */
-interface Binding {
-  readonly origins: readonly Origin[];
-  /** Normal form of what the place was last set to; null: differs by path, or not a plain path. */
-  readonly alias: string | null;
-}
-type State = Map<string, Binding>;
-
 /** What the rest of the patch says: helpers' results, and what other functions put into struct fields. */
 export interface Known {
   readonly results: ReadonlyMap<string, readonly Origin[]>;
@@ -86,8 +79,9 @@ export interface Known {
 const NOTHING: readonly Origin[] = [];
 const NO_BINDING: Binding = { origins: NOTHING, alias: null };
 const MAX_ALIAS = 160;
-/** Bindings looked at before a function is given up: about a second. The kernel's own functions stay far below. */
-const MAX_WORK = 3_000_000;
+const MAX_FORM_TEXT = 800;
+/** Entries copied before a function is given up: about a second. The kernel's own functions stay far below. */
+const MAX_WORK = 600_000;
 
 /** `list[i].dma` and `list[j].dma` are elements of one array: the form in which pairs are looked for. */
 export const general = (place: string): string => place.replace(/\[[^\]]*\]/g, "[]");
@@ -150,7 +144,7 @@ class Analysis implements Flow {
   }
 
   canonical(expr: Expr): string {
-    return this.forms.get(expr) ?? this.form(expr, new Map());
+    return this.forms.get(expr) ?? this.form(expr, State.empty({ left: 0 }));
   }
 
   nodeOf(expr: Expr): CfgNode | null {
@@ -188,23 +182,20 @@ class Analysis implements Flow {
   private run(): void {
     const { nodes, entry } = this.cfg;
     const states = new Array<State | undefined>(nodes.length);
-    states[entry.id] = new Map();
+    const purse = { left: MAX_WORK };
+    states[entry.id] = State.empty(purse);
     // In the order of the text, which is nearly the order of the paths, until nothing changes any more.
     const dirty = new Uint8Array(nodes.length);
     dirty[entry.id] = 1;
-    let budget = MAX_WORK;
-    for (let isChanged = true; isChanged && budget > 0;) {
+    for (let isChanged = true; isChanged && purse.left > 0;) {
       isChanged = false;
       for (const node of nodes) {
-        if (dirty[node.id] === 0) continue;
+        if (dirty[node.id] === 0 || purse.left <= 0) continue;
         dirty[node.id] = 0;
-        const before = states[node.id]!;
-        budget -= before.size + 1;
-        const out = this.transfer(node, before);
+        const out = this.transfer(node, states[node.id]!);
         for (const { to } of node.succ) {
           const old = states[to.id];
-          budget -= out.size + 1;
-          const merged = old === undefined ? new Map(out) : join(old, out);
+          const merged = old === undefined ? out.fork() : old.join(out);
           if (merged === old) continue;
           states[to.id] = merged;
           dirty[to.id] = 1;
@@ -212,7 +203,7 @@ class Analysis implements Flow {
         }
       }
     }
-    if (budget <= 0) return; // Too much for one function: nothing is known of it.
+    if (purse.left <= 0) return; // Too much for one function: nothing is known of it.
     this.isRecording = true;
     for (const node of nodes) {
       const state = states[node.id];
@@ -223,7 +214,7 @@ class Analysis implements Flow {
 
   private transfer(node: CfgNode, before: State): State {
     this.node = node;
-    const state: State = new Map(before);
+    const state = before.fork();
     if (node.decl !== null) {
       const { decl } = node;
       if (decl.init !== null) {
@@ -718,6 +709,8 @@ class Analysis implements Flow {
    * @param isTarget The expression is written: an identifier is itself then, not what it stands for
    */
   private form(expr: Expr, state: State, isTarget = false): string {
+    // Nothing of this length is the name of anything; its place stands for it.
+    if (expr.end - expr.start > MAX_FORM_TEXT) return `${this.file.path}@${expr.start}`;
     switch (expr.kind) {
       case "ident":
         return isTarget ? expr.name : state.get(expr.name)?.alias ?? expr.name;
@@ -845,25 +838,6 @@ function localsOf(fn: FunctionView): Map<string, Declarator> {
   };
   walkStmt(fn.node.body, { stmt, expr: exprs });
   return locals;
-}
-
-function join(a: State, b: State): State {
-  let out: State | null = null;
-  const set = (place: string, binding: Binding) => (out ??= new Map(a)).set(place, binding);
-  for (const [place, right] of b) {
-    const left = a.get(place);
-    if (left === undefined) {
-      set(place, right.alias === null ? right : { origins: right.origins, alias: null });
-      continue;
-    }
-    const alias = left.alias === right.alias ? left.alias : null;
-    const origins = union(left.origins, right.origins);
-    if (alias !== left.alias || !sameOrigins(origins, left.origins)) set(place, { origins, alias });
-  }
-  for (const [place, left] of a) {
-    if (left.alias !== null && !b.has(place)) set(place, { origins: left.origins, alias: null });
-  }
-  return out ?? a;
 }
 
 const shallow: Fact<Flow, FunctionView> = {

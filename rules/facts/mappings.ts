@@ -44,6 +44,9 @@ export interface Handling {
   readonly checks: readonly Use_[];
 }
 
+/** A bound on the work for one function; the largest driver functions of v6.12 have some hundreds. */
+const MAX_PAIRS = 6000;
+
 /** Derives it from the flow. */
 export const handling: Fact<Handling, FunctionView> = {
   name: "handling",
@@ -60,6 +63,10 @@ export const handling: Fact<Handling, FunctionView> = {
       } else if (api.role === "unmap" || api.role === "free") releases.push(used(call, api, node, values));
       else if (api.role === "sync") syncs.push(used(call, api, node, values));
       else if (api.role === "check") checks.push(used(call, api, node, values));
+    }
+    // Every mapping is looked at with every use of a handle; code made of hundreds of both is not written by hand.
+    if (mappings.length * (releases.length + syncs.length + checks.length) > MAX_PAIRS) {
+      return { mappings: [], releases: [], syncs: [], checks: [] };
     }
     return { mappings, releases, syncs, checks };
   },

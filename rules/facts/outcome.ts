@@ -71,7 +71,13 @@ export function isErrno(expr: Expr): boolean {
 
 /** Follows a call's result as far as the function shows it. */
 export function outcomeOf(call: Call, node: CfgNode, values: Flow): Outcome {
-  const kept = values.stores.find((store) => store.op === "=" && bare(store.value) === call) ?? null;
+  // What it puts into an argument is not what it returns.
+  const isArgument = (target: unknown) =>
+    call.args.some((arg) => arg === target || (arg.kind === "unary" && arg.operand === target));
+  const kept =
+    values.stores.find((store) =>
+      store.op === "=" && bare(store.value) === call && !isArgument(store.target)
+    ) ?? null;
   const tests: Test[] = [];
   let isUsed = false;
   const isResult = (expr: Expr): boolean => {

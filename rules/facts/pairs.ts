@@ -10,6 +10,7 @@ import { type CfgNode, search } from "../engine/cfg.ts";
 import type { Fact } from "../engine/fact.ts";
 import type { FunctionView } from "../engine/source.ts";
 import { flow, general, mentions } from "./flow.ts";
+import { consistent } from "./failure.ts";
 import { handling, type Mapping, type Use_ } from "./mappings.ts";
 
 /** A mapping that reaches a use of its handle. */
@@ -58,17 +59,20 @@ export const pairs: Fact<readonly Pair[], FunctionView> = {
             )
           ).map(({ node }) => node),
         );
-        const sets = (node: CfgNode) =>
-          setters.has(node) || values.stores.some((s) =>
-            s.node === node &&
-            (handleKey(s.place) === key || s.place === root && mentions(one.handle!, root))
-          );
+        const written = new Set(setters);
+        for (const s of values.stores) {
+          if (handleKey(s.place) === key || (s.place === root && mentions(one.handle, root))) {
+            written.add(s.node);
+          }
+        }
+        const sets = (node: CfgNode) => written.has(node);
         const sources: Source[] = [];
         for (const { mapping } of own) {
           const others = new Set(own.filter((m) => m.mapping !== mapping).map((m) => m.mapping.node));
           const found = search(
             mapping.node,
             (node) => node === one.node ? "hit" : others.has(node) || sets(node) ? "stop" : "go",
+            consistent(values.cfg, mapping.node, fn.file),
           );
           if (found.hit === null && mapping.node !== one.node) continue;
           sources.push({ mapping, viaHole: found.path.some((node) => node.kind === "hole") });

@@ -16,6 +16,7 @@ import {
   PHYSICAL_PATHS,
   TEST_FILE,
   TEST_PATHS,
+  WIDE_PATHS,
 } from "../kernel/names.ts";
 
 /** Whether the file implements what the rules are about, or is no driver code at all. */
@@ -41,6 +42,11 @@ export function isDmaEngine(file: SourceFile): boolean {
 /** Whether the file talks to hardware or firmware that takes CPU physical addresses by its architecture. */
 export function takesPhysical(file: SourceFile): boolean {
   return isUnder(file.path, PHYSICAL_PATHS) || PHYSICAL_FILE.test(file.path);
+}
+
+/** Whether the file is only built where DMA and physical addresses have 64 bits. */
+export function isAlwaysWide(file: SourceFile): boolean {
+  return isUnder(file.path, WIDE_PATHS);
 }
 
 /** Whether the file is a PCI host or endpoint controller: its windows take CPU physical addresses. */

@@ -33,14 +33,23 @@ const ADDRESSES: ReadonlySet<Meaning> = new Set([
   "pfn",
 ]);
 /** Types that hold an address, or say whose device it is for: code with them may be wrong without any call. */
-const TYPES = ["dma_buf_attachment", "dma_addr_t", "phys_addr_t", "resource_size_t", "pci_bus_addr_t"];
+const TYPES = [
+  "dma_buf",
+  "dma_buf_attachment",
+  "dma_addr_t",
+  "phys_addr_t",
+  "resource_size_t",
+  "pci_bus_addr_t",
+];
+/** Calls that hand out a reference to a dma-buf or an attachment to it. */
+const GETTERS = ["dma_buf_get", "dma_buf_attach", "dma_buf_dynamic_attach"];
 /** Members of struct device that say what it can address, and the addresses of a struct dma_slave_config. */
 const MEMBERS = ["dma_mask", "coherent_dma_mask", "src_addr", "dst_addr"];
 const IDENTIFIER = /[A-Za-z_]\w+/g;
 
 /**
  * Builds the question. A function is of interest when it maps, releases, checks, syncs or converts an address, asks
- * p2pdma, sets a mask, declares an address, or uses a name that is gone or internal. Code that merely allocates,
+ * p2pdma, sets a mask, declares or prints an address, or uses a name that is gone or internal. Code that merely allocates,
  * talks to registers or has `dma` in its own names is not.
  *
  * @param words Substrings of which any such code holds at least one: most code is turned away without a closer look
@@ -51,8 +60,8 @@ export function createConcerns(
   gone: Iterable<Gone>,
   internal: Iterable<Internal>,
 ): (code: string) => boolean {
-  const names = new Set<string>([...TYPES, ...MEMBERS]);
-  const stems: string[] = ["resource["];
+  const names = new Set<string>([...TYPES, ...GETTERS, ...MEMBERS]);
+  const stems: string[] = ["resource[", "%pa"];
   for (const row of api) {
     if (
       ROLES.has(row.role) || (row.role === "alloc" && row.families.length > 0) ||

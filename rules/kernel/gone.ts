@@ -274,7 +274,7 @@ export const INTERNAL: readonly Internal[] = [
     name: "__dma_sync_*",
     kind: "function",
     instead: "dma_sync_single_for_cpu() and its kin",
-    keptIn: [],
+    keptIn: ["net/core/page_pool.c"],
     source: "include/linux/dma-mapping.h: called by the inlines that test dma_dev_need_sync()",
   },
   ...["is_swiotlb_force_bounce", "swiotlb_*"].map((name): Internal => ({

@@ -93,6 +93,7 @@ export const WORDS: readonly string[] = [
   "cfg.dst_addr",
   // pdev->resource[bar].start
   "resource[",
+  "%pa",
 ];
 
 /** Whether code could hold anything that a rule has to say something of. */
