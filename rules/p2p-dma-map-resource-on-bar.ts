@@ -5,10 +5,11 @@
  */
 
 import { compare } from "./engine/version.ts";
-import { defineRule } from "./engine/rule.ts";
+import type { Expr } from "./engine/ast.ts";
+import { defineRule, type FunctionView } from "./engine/rule.ts";
 import { isDeviceOf, isImporter, relate } from "./facts/device.ts";
 import { chain, ownerText } from "./facts/evidence.ts";
-import { flow } from "./facts/flow.ts";
+import { type Flow, flow } from "./facts/flow.ts";
 import { isDmaEngine, isImplementation } from "./facts/place.ts";
 
 const MAPS = new Set(["dma_map_resource", "dma_map_phys"]);
@@ -89,6 +90,20 @@ patch proves it: the importer of a dma-buf, or the device of another pointer.`,
 +}`,
     },
     {
+      title: "a helper fills the table for a device that it is told",
+      patch: String.raw`
++static int foo_fill(struct foo *foo, struct device *dev, struct scatterlist *sg, enum dma_data_direction dir)
++{
++	dma_addr_t addr = dma_map_resource(dev, foo->vram_base + foo->offset, foo->len, dir, 0); /* want: named */
++
++	if (dma_mapping_error(dev, addr))
++		return -ENOMEM;
++	sg_set_page(sg, NULL, foo->len, 0);
++	sg_dma_address(sg) = addr;
++	return 0;
++}`,
+    },
+    {
       title: "only the name says that it is a BAR",
       patch: String.raw`
 +static struct sg_table *foo_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
@@ -159,7 +174,7 @@ patch proves it: the importer of a dma-buf, or the device of another pointer.`,
       const [deviceExpr, memory] = call.args;
       if (deviceExpr === undefined || memory === undefined) continue;
       const device = values.canonical(deviceExpr);
-      const isForImporter = isImporter(device, fn);
+      const isForImporter = isImporter(device, fn) || fillsTableFor(fn, values, device);
       for (const origin of values.valueOf(memory)) {
         if (origin.meaning !== "phys-bar") continue;
         const isName = origin.certainty === "name";
@@ -207,3 +222,17 @@ patch proves it: the importer of a dma-buf, or the device of another pointer.`,
     }
   },
 });
+
+/**
+ * Whether the function has the shape of an exporter's helper: it is told a device and a direction, and writes
+ * addresses into a table without pages. The device is the importer's then.
+ */
+function fillsTableFor(fn: FunctionView, values: Flow, device: string): boolean {
+  const { params } = fn.node;
+  return params.some((param) => param.name === device && param.type === "struct device *") &&
+    params.some((param) => param.type === "enum dma_data_direction") &&
+    (values.stores.some((store) => store.place.startsWith("sg_dma_address(")) ||
+      values.calls.some(({ call }) => call.name === "sg_set_page" && isNull(call.args[1])));
+}
+
+const isNull = (expr: Expr | undefined) => expr?.kind === "ident" && expr.name === "NULL";
