@@ -174,6 +174,29 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
   ],
   good: [
     {
+      title: "the probe of a part calls the remove of the part",
+      patch: String.raw`
++static void foo_rx_remove(struct foo *foo, struct platform_device *pdev)
++{
++	dma_free_coherent(&pdev->dev, SZ_4K, foo->rx, foo->rx_dma);
++}
++
++static int foo_rx_probe(struct foo *foo, struct platform_device *pdev)
++{
++	int ret;
++
++	foo->rx = dma_alloc_coherent(&pdev->dev, SZ_4K, &foo->rx_dma, GFP_KERNEL);
++	if (!foo->rx)
++		return -ENOMEM; /* ok: probe */
++	ret = foo_config(foo);
++	if (ret < 0) {
++		foo_rx_remove(foo, pdev);
++		return ret; /* ok: probe */
++	}
++	return 0;
++}`,
+    },
+    {
       title: "the probe calls what remove() calls",
       patch: String.raw`
 +static int foo_probe(struct platform_device *pdev)
@@ -377,6 +400,13 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
     );
     const said = new Set<CfgNode>();
     const guards = conditionals(fn.node.body);
+    // A function of the file that releases something is a way to undo, whatever it is called.
+    const releasing = new Set(
+      fn.file.functions.filter((other) => other !== fn && use(handling, other).releases.length > 0).map((f) =>
+        f.name
+      ),
+    );
+    const undoers = new Set(calls.filter(({ call }) => releasing.has(call.name)).map((c) => c.node));
     for (const mapping of mappings) {
       const { handle } = mapping;
       const away = mapping.handleExpr === null
@@ -418,7 +448,9 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
       );
       const stop = (node: CfgNode) =>
         node.kind === "hole" || takers.has(node) || isGuard(node, own, mapping.node) ||
-        node === mapping.node || cleanups.has(node) || own.some((r) => r.node === node) ||
+        node === mapping.node || cleanups.has(node) || undoers.has(node) || own.some((r) =>
+          r.node === node
+        ) ||
         stores.some((s) => s.node === node && s.place === handle) ||
         (!tested.has(node) && asksFor(node, handle, mapping.handleExpr) &&
           placeText(fn, node.expr!) !== away?.place);
