@@ -15,7 +15,6 @@ import { isMapper } from "./facts/place.ts";
 import { API, ITERATORS } from "./kernel/mod.ts";
 
 const DMA_READS = new Set(["sg_dma_address", "sg_dma_len"]);
-const CPU_READS = new Set(["sg_page", "sg_virt", "sg_phys"]);
 /** What a struct sg_table is called where its type is not shown. */
 const TABLE_NAME = /(?:^|[_.>])(?:\w*sgt\w*|\w*sg_?tab(?:le)?\w*|st|sg|table|pages)$/;
 const ITERATOR = new Map(ITERATORS.map((row) => [row.name, row]));
@@ -80,8 +79,6 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
       "{callee}() is given `{count}` entries, but {map}() may have merged them: what it returned, `{kept}`, is the number of DMA segments",
     walk:
       "the loop walks the entries of the CPU side and reads {read}(): there may be fewer DMA segments than entries",
-    pages:
-      "the loop walks DMA segments and reads {read} of the CPU side: there may be more entries than segments",
     unmapped:
       "{read}(`{list}`) is read before {map}() maps the list: until then only the CPU side (`->length`) means something",
   },
@@ -153,7 +150,7 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
 +}`,
     },
     {
-      title: "both loops of a table taken for the other",
+      title: "the loop over the pages reads the DMA side",
       patch: String.raw`
 +static void foo_fill(struct foo *foo, struct sg_table *sgt)
 +{
@@ -162,8 +159,6 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
 +
 +	for_each_sgtable_sg(sgt, sg, i)
 +		foo_entry(foo, sg_dma_address(sg), sg_dma_len(sg)); /* want: walk */
-+	for_each_sgtable_dma_sg(sgt, sg, i)
-+		foo_page(foo, sg_page(sg)); /* want: pages */
 +}`,
     },
     {
@@ -495,7 +490,7 @@ function* programmed(fn: FunctionView, values: Flow, mapped: readonly Mapped[]) 
   }
 }
 
-/** Loops that read the other side than they walk. */
+/** Loops over the CPU side that read the DMA side; the other way round is dma-sg-cpu-list-missing. */
 function* loops(fn: FunctionView, values: Flow, mapped: readonly Mapped[]) {
   const found: (Stmt & { kind: "loop" })[] = [];
   walkStmt(fn.node.body, {
@@ -510,43 +505,36 @@ function* loops(fn: FunctionView, values: Flow, mapped: readonly Mapped[]) {
     const entry = head.args[row.entry];
     const list = head.args[row.list];
     if (entry?.kind !== "ident" || list === undefined) continue;
-    const why = sideOf(head, row.count, values, mapped, fn);
+    const why = cpuWalk(head, row.count, values, mapped, fn);
     if (why === null) continue;
     const reads = readsOf(loop.body, entry.name);
     if (reads.fills || reads.stops) continue;
-    const wrong = why.side === "cpu" ? reads.dma : reads.cpu;
-    const first = wrong[0];
+    const [first] = reads.dma;
     if (first === undefined) continue;
     yield {
       at: first.at,
-      say: why.side === "cpu" ? "walk" as const : "pages" as const,
+      say: "walk" as const,
       with: { read: first.what },
       because: why.because,
-      wanted: why.side === "cpu"
-        ? why.map === null ? "for_each_sgtable_dma_sg()" : `for_each_sg() over \`${why.map}\` entries`
-        : "for_each_sgtable_sg(), or for_each_sgtable_page()",
+      wanted: why.map === null ? "for_each_sgtable_dma_sg()" : `for_each_sg() over \`${why.map}\` entries`,
       ...(why.map === null ? {} : { severity: "warning" as const, confidence: "medium" as const }),
       subject: `${values.canonical(list)} ${head.name}`,
     };
   }
 }
 
-function sideOf(
+function cpuWalk(
   head: Call,
   countAt: number | null,
   values: Flow,
   mapped: readonly Mapped[],
   fn: FunctionView,
-): { side: "cpu" | "dma"; because: Because[]; map: string | null } | null {
+): { because: Because[]; map: string | null } | null {
   if (head.name === "for_each_sgtable_sg") {
     return {
-      side: "cpu",
       because: [{ at: head, note: "walks `orig_nents` entries: the CPU side" }],
       map: null,
     };
-  }
-  if (head.name === "for_each_sgtable_dma_sg") {
-    return { side: "dma", because: [{ at: head, note: "walks `nents` entries: the DMA side" }], map: null };
   }
   const count = countAt === null ? undefined : head.args[countAt];
   const list = head.args[0];
@@ -556,7 +544,6 @@ function sideOf(
   const table = tableOf(listForm);
   if (table !== null && (form === `${table}->orig_nents` || form === `${table}.orig_nents`)) {
     return {
-      side: "cpu",
       because: [{ at: count, note: "`orig_nents` is the number of entries of the CPU side" }],
       map: null,
     };
@@ -565,13 +552,12 @@ function sideOf(
   if (map === undefined || form !== map.count || /^\d/.test(form)) return null;
   const node = values.nodeOf(head);
   if (node === null || !mayDiffer(map, node)) return null;
-  return { side: "cpu", because: [mapLink(map, fn)], map: map.kept };
+  return { because: [mapLink(map, fn)], map: map.kept };
 }
 
 /** What a loop's body reads of the entry. */
 function readsOf(body: Stmt, entry: string) {
   const dma: { at: Expr; what: string }[] = [];
-  const cpu: { at: Expr; what: string }[] = [];
   let fills = false;
   let stops = false;
   const isEntry = (expr: Expr | undefined) => expr?.kind === "ident" && expr.name === entry;
@@ -581,8 +567,7 @@ function readsOf(body: Stmt, entry: string) {
       if (DMA_READS.has(expr.name)) {
         if (isTarget) fills = true;
         else dma.push({ at: expr, what: expr.name });
-      } else if (CPU_READS.has(expr.name)) cpu.push({ at: expr, what: `${expr.name}()` });
-      else if (/^sg_(?:set|assign|init)/.test(expr.name)) fills = true;
+      } else if (/^sg_(?:set|assign|init)/.test(expr.name)) fills = true;
     }
     // An entry of another list is filled from this one, both sides at once.
     if (isTarget && (expr.kind === "call" ? expr.name === "sg_dma_address" : isDmaMember(expr))) fills = true;
@@ -590,7 +575,7 @@ function readsOf(body: Stmt, entry: string) {
       if (isTarget) fills = true;
       else if (/^dma_(?:address|length)$/.test(expr.field)) {
         dma.push({ at: expr, what: expr.field === "dma_address" ? "sg_dma_address" : "sg_dma_len" });
-      } else if (expr.field === "length") cpu.push({ at: expr, what: `\`${entry}->length\`` });
+      }
     }
     // A list that was filled by hand is taken down entry by entry.
     if (expr.kind === "call" && ["unmap", "free"].includes(API.get(expr.name)?.role ?? "")) fills = true;
@@ -610,7 +595,7 @@ function readsOf(body: Stmt, entry: string) {
       }
     },
   });
-  return { dma, cpu, fills, stops };
+  return { dma, fills, stops };
 }
 
 const isDmaMember = (expr: Expr) => expr.kind === "member" && expr.field === "dma_address";
