@@ -16,7 +16,8 @@ export async function patchFrom(input: Input): Promise<Patch> {
   const { fileFromSource, readPatch } = await import("../rules/engine/diff.ts");
   const mail = await mailOf(input);
   if (input.kind !== "c-source") return readPatch(mail);
-  const files = [fileFromSource(input.input, mail.body)];
+  const { kernelPath } = await import("./source/kernel_path.ts");
+  const files = [fileFromSource(await kernelPath(input.input), mail.body)];
   return { mail, files, defects: mail.defects, baseCommit: null, changeId: null };
 }
 

@@ -1,0 +1,32 @@
+/**
+ * The path of a file in the kernel tree that it lies in: rules and findings speak of `drivers/foo/foo.c`, whatever
+ * folder the tree was unpacked to.
+ *
+ * @module
+ */
+
+import { dirname, join, relative, resolve } from "@std/path";
+
+/** Both stand in the root of every kernel tree since v2.6. */
+const MARKS = ["MAINTAINERS", "Kbuild"];
+const MAX_LEVELS = 32;
+
+/** Relative to the root of the tree when there is one above the file; as given otherwise. */
+export async function kernelPath(path: string): Promise<string> {
+  let folder = dirname(resolve(path));
+  for (let level = 0; level < MAX_LEVELS; level++) {
+    if (await isRoot(folder)) return relative(folder, resolve(path));
+    const parent = dirname(folder);
+    if (parent === folder) break;
+    folder = parent;
+  }
+  return path;
+}
+
+async function isRoot(folder: string): Promise<boolean> {
+  const found = await Promise.all(
+    // A folder that may not be read is no root that we know of.
+    MARKS.map((name) => Deno.stat(join(folder, name)).then(({ isFile }) => isFile, () => false)),
+  );
+  return found.every(Boolean);
+}
