@@ -10,10 +10,11 @@ import { defineRule, type FunctionView } from "./engine/rule.ts";
 import { isDeviceOf, isImporter, relate } from "./facts/device.ts";
 import { chain, ownerText } from "./facts/evidence.ts";
 import { type Flow, flow } from "./facts/flow.ts";
+import { mentioned } from "./facts/mention.ts";
 import { isDmaEngine, isImplementation } from "./facts/place.ts";
 
 const MAPS = new Set(["dma_map_resource", "dma_map_phys"]);
-const ROUTE = /^(?:__)?pci_p2pdma_(?:map_type|state|map_segment|update_state)$/;
+const ROUTE = /\b(?:__)?pci_p2pdma_(?:map_type|state|map_segment|update_state)\s*\(/;
 const DISTANCE = /^pci_p2pdma_distance/;
 const OTHER_DEVICE = /^(?:peer|importer|client|target)(?:_?dev)?$/;
 
@@ -156,6 +157,22 @@ patch proves it: the importer of a dma-buf, or the device of another pointer.`,
 +}`,
     },
     {
+      title: "the route was asked for when the importer attached",
+      patch: String.raw`
++static int foo_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
++{
++	struct foo *foo = dmabuf->priv;
++
++	foo->type = pci_p2pdma_map_type(foo->provider, attach->dev);
++	return foo->type == PCI_P2PDMA_MAP_THRU_HOST_BRIDGE ? 0 : -EOPNOTSUPP;
++}
++
++static dma_addr_t foo_addr(struct foo *foo, struct dma_buf_attachment *attach, enum dma_data_direction dir)
++{
++	return dma_map_phys(attach->dev, pci_resource_start(foo->pdev, 2), foo->len, dir, DMA_ATTR_MMIO); /* ok: bar */
++}`,
+    },
+    {
       title: "an on-chip FIFO is what the function was made for",
       patch: String.raw`
 +static int foo_fifo(struct foo *foo, struct resource *res, struct dma_chan *chan)
@@ -168,7 +185,8 @@ patch proves it: the importer of a dma-buf, or the device of another pointer.`,
   *check(fn, use) {
     if (isImplementation(fn.file) || isDmaEngine(fn.file)) return;
     const values = use(flow, fn);
-    if (values.calls.some(({ call }) => ROUTE.test(call.name))) return;
+    // Whoever asks for the route, be it when the importer attaches, knows what he maps.
+    if (mentioned(fn.file, ROUTE)) return;
     for (const { call } of values.calls) {
       if (!MAPS.has(call.name)) continue;
       const [deviceExpr, memory] = call.args;
