@@ -71,9 +71,10 @@ const COMMENT_BODY = /^\s* \*(?:$|[ \t/])/;
 /** Blanks comments (also those that the piece starts or ends within) and preprocessor lines. */
 function code(lines: readonly string[], directives: string[]): string[] {
   let text = lines.map((line) => line.replace(/\f|\r|\v/g, " ")).join("\n");
-  const open = text.indexOf("/*");
-  const close = text.indexOf("*/");
-  if (close !== -1 && (open === -1 || close < open)) {
+  // A comment that is closed and not opened began above the piece. In a string, or behind `//`, it is none.
+  const close = stripComments(text).indexOf("*/");
+  const above = close === -1 ? [] : text.slice(0, close).split("\n").slice(0, -1);
+  if (close !== -1 && !above.some((line) => /[;{}]\s*$/.test(line) && !/^\s*\*/.test(line))) {
     text = text.slice(0, close + 2).replace(/[^\n]/g, " ") + text.slice(close + 2);
   }
   const out = stripComments(text).split("\n");

@@ -86,6 +86,8 @@ const KEYWORDS = new Set([
   "case",
 ]);
 // list_for_each_entry(), for_each_sg(), sg_for_each..., xa_for_each(), foreach_buf()
+/** Macros of linux/cleanup.h that hold a lock for a block, which runs. */
+export const GUARD = /^scoped_guard$/;
 const LOOP_NAME = /for_?each|^(?:do_for|loop_over|list_walk)/i;
 
 function closingParen(text: string, open: number): number {
@@ -135,7 +137,7 @@ export function soften(source: string): Softened {
     if (close === -1) continue;
     let next = close + 1;
     while (/\s/.test(text[next] ?? "")) next++;
-    const isLoop = LOOP_NAME.test(name) && name.length >= 5;
+    const isLoop = (LOOP_NAME.test(name) && name.length >= 5) || GUARD.test(name);
     const follows = text[next] ?? "";
     const opensBlock = follows === "{";
     if (isLoop ? !(opensBlock || /[A-Za-z_*(]/.test(follows)) : !opensBlock) continue;

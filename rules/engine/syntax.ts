@@ -8,7 +8,7 @@
 import { Language, Parser, type TreeCursor } from "web-tree-sitter";
 import type { Call, Declarator, Expr, FunctionNode, Initializer, Stmt, StructNode, Unit } from "./ast.ts";
 import { HOLE } from "./ast.ts";
-import { soften } from "./soften.ts";
+import { GUARD, soften } from "./soften.ts";
 
 /** Names that only types have. */
 const TYPE_NAME = /^(?:__)?(?:[us](?:8|16|32|64)|[lb]e(?:16|32|64))$|_t$|^u(?:int|long|short|char)$/;
@@ -551,8 +551,6 @@ class Lowering {
   }
 }
 
-/** Macros of linux/cleanup.h that hold a lock for a block. */
-const GUARD = /^scoped_(?:cond_)?guard$/;
 const STATEMENT = /_statement$/;
 
 function find(node: Raw, type: string): Raw | null {

@@ -5,12 +5,12 @@
  * @module
  */
 
-import type { Call, Expr } from "../engine/ast.ts";
+import { type Call, type Expr, walkExpr } from "../engine/ast.ts";
 import { type Cfg, type CfgNode, type Edge, search } from "../engine/cfg.ts";
 import type { Fact } from "../engine/fact.ts";
 import type { FunctionView, SourceFile } from "../engine/source.ts";
 import type { Failure } from "../kernel/types.ts";
-import { type Flow, flow } from "./flow.ts";
+import { type Flow, flow, mentions } from "./flow.ts";
 import { handling, type Mapping } from "./mappings.ts";
 import { constant, outcomeOf, type Test } from "./outcome.ts";
 
@@ -155,8 +155,17 @@ const MAX_TESTS = 400;
  */
 export function consistent(cfg: Cfg, from: CfgNode, file: SourceFile): (node: CfgNode) => readonly Edge[] {
   const known = new Map<string, boolean>();
-  for (const { text, turned, only } of decisionsOf(cfg, file)) {
-    for (const [outcome, nodes] of only) if (nodes.has(from)) known.set(text, outcome !== turned);
+  const decided = decisionsOf(cfg, file).flatMap(({ text, turned, only }) =>
+    [...only].flatMap(([outcome, nodes]) => nodes.has(from) ? [{ text, holds: outcome !== turned }] : [])
+  );
+  if (decided.length > 0) {
+    // What is written on the way is to be tested anew.
+    const written = new Set([from, ...reached(from, null)].flatMap((node) => writtenAt(node, file)));
+    for (const { text, holds } of decided) {
+      if (![...written].some((name) => /\W/.test(name) ? text.includes(name) : mentions(text, name))) {
+        known.set(text, holds);
+      }
+    }
   }
   return (node) => {
     const test = known.size === 0 ? null : condition(node, file);
@@ -166,8 +175,32 @@ export function consistent(cfg: Cfg, from: CfgNode, file: SourceFile): (node: Cf
   };
 }
 
+const writes = new WeakMap<CfgNode, readonly string[]>();
+
+/** The texts of all that a node assigns, counts or passes by address. */
+function writtenAt(node: CfgNode, file: SourceFile): readonly string[] {
+  let out = writes.get(node);
+  if (out !== undefined) return out;
+  const found: string[] = [];
+  if (node.decl !== null) found.push(node.decl.name);
+  for (const top of [node.expr, node.decl?.init ?? null]) {
+    if (top === null) continue;
+    walkExpr(top, (expr) => {
+      if (expr.kind === "assign") found.push(file.textOf(expr.target));
+      else if (expr.kind === "update") found.push(file.textOf(expr.operand));
+      else if (expr.kind === "call") {
+        for (const arg of expr.args) {
+          if (arg.kind === "unary" && arg.op === "&") found.push(file.textOf(arg.operand));
+        }
+      }
+    });
+  }
+  writes.set(node, out = found);
+  return out;
+}
+
 /** Everything reached from `from` (included) without passing `without`. */
-function reached(from: CfgNode, without: CfgNode): ReadonlySet<CfgNode> {
+function reached(from: CfgNode, without: CfgNode | null): ReadonlySet<CfgNode> {
   const seen = new Set<CfgNode>();
   if (from === without) return seen;
   seen.add(from);

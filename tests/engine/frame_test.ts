@@ -146,3 +146,10 @@ Deno.test("frame() maps every row back to its line", () => {
     "}",
   ]);
 });
+
+Deno.test("frame() does not take `*/` behind `//` for the end of a comment", async () => {
+  assert.deepEqual(
+    await calls(hunk("int foo(int a)", "+\tone(a);\n+\ttwo(a); // match */*\n \tthree(a);")),
+    ["foo:one", "foo:two", "foo:three"],
+  );
+});

@@ -33,3 +33,8 @@ Deno.test("soften() blanks attributes and types in arguments, in place", () => {
   assert.ok(!out.includes("struct") && !out.includes("__iomem"));
   assert.equal(out.indexOf("bar"), text.indexOf("bar"));
 });
+
+Deno.test("soften() takes scoped_guard() for a block that runs", () => {
+  const { loops } = soften("{\n\tscoped_guard(mutex, &l) {\n\t\tfoo();\n\t}\n}");
+  assert.equal(loops.size, 1);
+});

@@ -74,3 +74,14 @@ Deno.test("consistent() does not take the other way of a test that was passed", 
     search(node("two"), (n) => n === node("three") ? "hit" : "go", consistent(cfg, node("two"), file)).hit,
   );
 });
+
+Deno.test("consistent() asks again what was written since", async () => {
+  const { file, use } = await sourceOf(
+    "static int foo(int a, int b)\n{\n\tif (!a) {\n\t\tone();\n\t\ta = 1;\n\t}\n\tif (a)\n\t\tthree();\n}",
+  );
+  const { cfg, calls } = use(flow, functionOf(file, "foo"));
+  const node = (name: string) => calls.find(({ call }) => call.name === name)!.node;
+  assert.ok(
+    search(node("one"), (n) => n === node("three") ? "hit" : "go", consistent(cfg, node("one"), file)).hit,
+  );
+});
