@@ -73,11 +73,17 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   const { values, flags, operands } = args;
   if (operands.length === 0) throw new UsageError("check needs a path, or - for standard input");
   const kernel = kernelFrom(values.get("kernel"));
-  const [catalogue, { concerns, WORDS }] = await Promise.all([
+  const [catalogue, { concerns, WORDS }, { appliesTo }] = await Promise.all([
     import("../rules/mod.ts"),
     import("../rules/kernel/mod.ts"),
+    import("../rules/engine/lint.ts"),
   ]);
-  const rules = await chosen(catalogue.rules, listOf(values.get("rules")), listOf(values.get("disable")));
+  if (values.has("rules") && listOf(values.get("rules")).length === 0) {
+    throw new UsageError("--rules names no rule");
+  }
+  const rules = (await chosen(catalogue.rules, listOf(values.get("rules")), listOf(values.get("disable"))))
+    .filter((rule) => appliesTo(rule, kernel));
+  if (rules.length === 0) throw new UsageError("no rule that is left is for this kernel");
   const quiet = flags.has("quiet");
   const format = renderer(values.get("format") as Format);
   const progress = progressOn(terminal, !quiet);
@@ -102,10 +108,10 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
       continue;
     }
     // A file that somebody named is read whatever is in it; of a mailbox most messages have nothing for us.
-    if (input.position !== null && input.kind !== "c-source") {
+    if (input.position !== null && (input.kind === "mail" || input.kind === "diff")) {
       prefilter ??= (await import("../rules/engine/prefilter.ts")).createPrefilter(WORDS);
       if (!prefilter.mayMatter(input.bytes)) {
-        run.passOver();
+        run.passOver(input.bytes);
         continue;
       }
     }
@@ -118,7 +124,11 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
 /** The report on a message that holds no diff; null when it holds one. */
 function withoutDiff(patch: Patch): Report | null {
   if (patch.files.length > 0) return null;
-  const reason = patch.mail.subject.index === 0 ? "cover letter: no diff in it" : "no diff in it";
+  const reason = patch.defects.length > 0
+    ? "no file of it could be read"
+    : patch.mail.subject.index === 0
+    ? "cover letter: no diff in it"
+    : "no diff in it";
   return {
     patch,
     findings: [],
@@ -138,6 +148,7 @@ class Run {
   private faults = 0;
   private passedOver = 0;
   private couldJudge = false;
+  private couldRun = true;
   private readonly findings: Record<Severity, number> = { error: 0, warning: 0, note: 0 };
 
   constructor(
@@ -166,14 +177,16 @@ class Run {
   refuse(input: string, reason: string): void {
     this.inputs++;
     this.unseen++;
+    this.couldRun = false;
     this.print(this.renderer.refuse({ input, what: input, reason }));
     this.complain(`${input}: ${reason}`);
   }
 
-  passOver(): void {
+  passOver(message: Uint8Array): void {
     this.inputs++;
     this.passedOver++;
-    this.couldJudge = true;
+    // One message with a diff is enough to have judged something.
+    this.couldJudge ||= holdsDiff(message);
   }
 
   /** Prints the end and gives the exit code. */
@@ -192,7 +205,7 @@ class Run {
     this.print(this.renderer.end(summary));
     const worst = (["error", "warning", "note"] as const).find((severity) => this.findings[severity] > 0);
     if (worst !== undefined && RANK[worst] >= RANK[failOn]) return 1;
-    return this.faults > 0 || !this.couldJudge ? 2 : 0;
+    return !this.couldRun || !this.couldJudge ? 2 : 0;
   }
 
   private print(text: string): void {
@@ -205,6 +218,12 @@ class Run {
     this.progress.clear();
     this.terminal.err(`p2plint: ${printable(text)}\n`);
   }
+}
+
+/** Whether a message that is not decoded holds something like a diff; what is encoded is never passed over. */
+function holdsDiff(message: Uint8Array): boolean {
+  const text = new TextDecoder("latin1").decode(message);
+  return text.includes("\n@@ -") || text.includes("\ndiff --git ");
 }
 
 /** @throws {UsageError} If the value is no release */

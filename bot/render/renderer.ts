@@ -20,7 +20,7 @@ export interface RunStart {
 export interface Judged {
   /** The path as given on the command line. */
   readonly input: string;
-  /** How the input was recognised: `patch`, `mail`, `mbox`, `maildir`, `source`, … */
+  /** How the input was recognised: `mail`, `diff`, `c-source`, `unknown`. */
   readonly kind: string;
   readonly report: Report;
 }

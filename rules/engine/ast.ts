@@ -205,6 +205,8 @@ export interface Unit {
   readonly structs: readonly StructNode[];
   /** Variables at file level, with their initializers: ops tables stand here. */
   readonly globals: readonly Declarator[];
+  /** What stands at file level and is no declaration: statements that belong to no function, or no C at all. */
+  readonly stray: readonly At[];
 }
 
 /** The name that stands for lines that the patch does not show. */

@@ -6,7 +6,7 @@
  */
 
 import type { Version } from "../kernel/types.ts";
-import type { SourceFile } from "./source.ts";
+import type { FunctionView, SourceFile } from "./source.ts";
 
 /** Something that can be derived from `V`: a function, a file, a side of the patch. */
 export interface Fact<T, V extends object> {
@@ -26,6 +26,10 @@ export interface Side {
 export interface Use {
   <T, V extends object>(fact: Fact<T, V>, of: V): T;
   readonly side: Side;
+  /** Says that a function was too much to be analysed: what is claimed of it is not complete. */
+  giveUp(fn: FunctionView, reason: string): void;
+  /** What was given up so far, and why. */
+  readonly givenUp: ReadonlyMap<FunctionView, string>;
 }
 
 /**
@@ -35,7 +39,8 @@ export interface Use {
  */
 export function createUse(side: Side): Use {
   const memory = new WeakMap<object, Map<unknown, { value?: unknown }>>();
-  const use = (<T, V extends object>(fact: Fact<T, V>, of: V): T => {
+  const givenUp = new Map<FunctionView, string>();
+  const derive = <T, V extends object>(fact: Fact<T, V>, of: V): T => {
     let facts = memory.get(of);
     if (facts === undefined) memory.set(of, facts = new Map());
     const known = facts.get(fact);
@@ -47,7 +52,11 @@ export function createUse(side: Side): Use {
     facts.set(fact, slot);
     slot.value = fact.derive(of, use);
     return slot.value as T;
-  }) as { <T, V extends object>(fact: Fact<T, V>, of: V): T; side: Side };
-  use.side = side;
+  };
+  const use: Use = Object.assign(derive, {
+    side,
+    givenUp,
+    giveUp: (fn: FunctionView, reason: string) => void givenUp.set(fn, reason),
+  });
   return use;
 }

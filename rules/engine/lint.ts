@@ -14,7 +14,7 @@ import { createUse, type Side, type Use } from "./fact.ts";
 import { type Draft, fillMessage, type Rule } from "./rule.ts";
 import { type FunctionView, readSource, type SourceFile } from "./source.ts";
 import { type CParser, type GrammarBytes, loadC } from "./syntax.ts";
-import type { Confidence, Evidence, Fault, FileDiff, Finding, Patch, Report, Span, Unseen } from "./types.ts";
+import type { Confidence, Evidence, Fault, FileDiff, Finding, Patch, Report, Unseen } from "./types.ts";
 
 /** How to lint. */
 export interface LinterOptions {
@@ -69,16 +69,27 @@ export function createLinter(options: LinterOptions): Linter {
         parser ??= await loadC(await options.load());
         const side = readSide(code, "new", parser, kernel, options.concerns);
         for (const file of side.files) unseen.push(...notUnderstood(file, options.concerns));
-        const after = judge(side, rules, faults, options.concerns);
+        const use = createUse(side);
+        const after = judge(use, rules, faults, options.concerns);
+        for (const [fn, reason] of use.givenUp) {
+          unseen.push({ what: `${fn.file.path}: ${fn.name}()`, reason });
+        }
         // Most patches have nothing to answer for; the old side is read only for those that have.
         if (after.length > 0) {
           findings = introduced(
             after,
-            judge(readSide(code, "old", parser, kernel, options.concerns), rules, faults, options.concerns),
+            judge(
+              createUse(readSide(code, "old", parser, kernel, options.concerns)),
+              rules,
+              faults,
+              options.concerns,
+            ),
           )
+            .sort((a, b) => a.draft.at.start - b.draft.at.start)
             .map(toFinding)
             .filter((finding) => RANK[finding.confidence] >= minRank)
-            .filter(unique());
+            .filter(unique())
+            .map(withFingerprint());
         }
       }
       findings.sort((a, b) =>
@@ -87,13 +98,20 @@ export function createLinter(options: LinterOptions): Linter {
         a.at.line - b.at.line ||
         a.rule.localeCompare(b.rule)
       );
-      const judged = patch.files.filter(isJudged).reduce((n, file) => n + file.hunks.length, 0);
+      for (const file of patch.files) {
+        if (isOtherCode(file) && matters(file)) {
+          unseen.push({ what: file.newPath ?? "", reason: "not C: only C is read" });
+        }
+      }
+      const judged = patch.files.filter((file) => isJudged(file) && !(isOtherCode(file) && matters(file)))
+        .reduce((n, file) => n + file.hunks.length, 0);
       return { patch, findings, unseen, faults, judged };
     },
   };
 }
 
-function appliesTo(rule: Rule, kernel: Version | null): boolean {
+/** Whether a rule is for this kernel; null is the newest. */
+export function appliesTo(rule: Rule, kernel: Version | null): boolean {
   const { since, until } = rule.kernel ?? {};
   if (kernel === null) return until === undefined;
   return (since === undefined || compare(kernel, since) >= 0) &&
@@ -101,6 +119,9 @@ function appliesTo(rule: Rule, kernel: Version | null): boolean {
 }
 
 const isJudged = (file: FileDiff) => file.status !== "combined" && file.status !== "binary";
+/** Code of the kernel in another language: a mistake in it would not be seen. Documents hold none. */
+const isOtherCode = (file: FileDiff) =>
+  isJudged(file) && !isCode(file) && file.newPath !== null && /\.(?:rs|S|s|[ch]\.in)$/.test(file.newPath);
 const isCode = (file: FileDiff) =>
   isJudged(file) && file.newPath !== null &&
   (file.origin !== "diff" || C_FILE.test(file.newPath));
@@ -130,6 +151,7 @@ function notRead(patch: Patch): Unseen[] {
     if (file.status === "combined") {
       out.push({ what, reason: "combined diff of a merge: lines have no one origin" });
     }
+    if (file.status === "binary") out.push({ what, reason: "binary: there is nothing to read" });
     for (const hunk of file.hunks) {
       if (!hunk.whole) {
         out.push({ what: `${what}:${hunk.newStart}`, reason: "damaged hunk: judged as far as it is whole" });
@@ -144,6 +166,18 @@ function notUnderstood(file: SourceFile, concerns: (code: string) => boolean): U
   const out: Unseen[] = [];
   if (!file.isParsed) {
     out.push({ what: file.path, reason: "too far from C for the parser to come to an end" });
+  }
+  for (const at of file.unit.stray) {
+    const text = file.text.slice(at.start, at.end);
+    // EXPORT_SYMBOL(foo), TRACE_EVENT(foo, …): a macro at file level is a declaration of some kind.
+    if (!file.isChanged(at) || !concerns(text) || !/\w\s*\(/.test(text) || /^\s*[A-Z0-9_]+\s*\(/.test(text)) {
+      continue;
+    }
+    if (file.functions.some(({ node }) => node.start <= at.start && at.end <= node.end)) continue;
+    out.push({
+      what: `${file.path}:${file.spanOf(at).line}`,
+      reason: "code that is in no function as far as it is shown",
+    });
   }
   for (const fn of file.functions) {
     if (isTooLong(fn.node)) {
@@ -167,14 +201,13 @@ function notUnderstood(file: SourceFile, concerns: (code: string) => boolean): U
 }
 
 function judge(
-  side: Side,
+  use: Use,
   rules: readonly Rule[],
   faults: Fault[],
   concerns: (code: string) => boolean,
 ): Judged[] {
-  const use = createUse(side);
   const out: Judged[] = [];
-  for (const file of side.files) {
+  for (const file of use.side.files) {
     // What a patch takes away may be all that was of interest.
     const functions = file.functions.filter(({ node }) => !isTooLong(node)).filter(({ node }) =>
       concerns(file.text.slice(node.start, node.end)) ||
@@ -227,7 +260,9 @@ function introduced(after: readonly Judged[], before: readonly Judged[]): Judged
   return takeOut(takeOut(ordered, exact), loose);
 }
 
-function toFinding(judged: Judged): Finding {
+type Unprinted = Omit<Finding, "fingerprint"> & { readonly subject: string };
+
+function toFinding(judged: Judged): Unprinted {
   const { rule, draft, file, fn } = judged;
   const at = file.spanOf(draft.at);
   const because: Evidence[] = (draft.because ?? []).map((link) => ({
@@ -245,19 +280,28 @@ function toFinding(judged: Judged): Finding {
     unless: draft.unless ?? rule.unless,
     wanted: draft.wanted ?? null,
     function: fn?.name ?? "",
-    fingerprint: fingerprint(rule.id, draft.say, at, fn?.name ?? "", judged.subject),
+    subject: judged.subject,
   };
 }
 
-/** No line number in it: the same mistake keeps its fingerprint when the code around it moves. */
-function fingerprint(rule: string, key: string, at: Span, fn: string, subject: string): string {
-  const text = at.text.replace(/\s+/g, " ").trim();
-  return createHash("sha256").update(JSON.stringify([rule, key, at.path, fn, subject, text])).digest("hex")
-    .slice(0, 20);
+/**
+ * Gives each finding its fingerprint. No line number is in it: the same mistake keeps its fingerprint when the code
+ * around it moves. Of several that are alike to the letter, the second is the second.
+ */
+function withFingerprint(): (finding: Unprinted) => Finding {
+  const seen = new Map<string, number>();
+  return ({ subject, ...finding }) => {
+    const text = finding.at.text.replace(/\s+/g, " ").trim();
+    const key = JSON.stringify([finding.rule, finding.key, finding.at.path, finding.function, subject, text]);
+    const ordinal = seen.get(key) ?? 0;
+    seen.set(key, ordinal + 1);
+    const digest = createHash("sha256").update(ordinal === 0 ? key : `${key}#${ordinal}`).digest("hex");
+    return { ...finding, fingerprint: digest.slice(0, 20) };
+  };
 }
 
 /** One report for one mistake: the same rule says the same of a line only once. */
-function unique(): (finding: Finding) => boolean {
+function unique(): (finding: Unprinted) => boolean {
   const seen = new Set<string>();
   return (finding) => {
     const key = JSON.stringify([finding.rule, finding.at.path, finding.at.line, finding.message]);

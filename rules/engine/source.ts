@@ -89,7 +89,7 @@ export function readSource(
   );
 }
 
-const NO_UNIT: Unit = { functions: [], structs: [], globals: [] };
+const NO_UNIT: Unit = { functions: [], structs: [], globals: [], stray: [] };
 
 const INCLUDE = /^\s*#\s*include\s*[<"]([^>"]+)[>"]/;
 

@@ -6,7 +6,7 @@
  */
 
 import { Language, Parser, type TreeCursor } from "web-tree-sitter";
-import type { Call, Declarator, Expr, FunctionNode, Initializer, Stmt, StructNode, Unit } from "./ast.ts";
+import type { At, Call, Declarator, Expr, FunctionNode, Initializer, Stmt, StructNode, Unit } from "./ast.ts";
 import { HOLE } from "./ast.ts";
 import { GUARD, soften } from "./soften.ts";
 
@@ -112,6 +112,7 @@ class Lowering {
     const functions: FunctionNode[] = [];
     const structs: StructNode[] = [];
     const globals: Declarator[] = [];
+    const stray: At[] = [];
     const visit = (node: Raw) => {
       switch (node.type) {
         case "function_definition":
@@ -128,11 +129,14 @@ class Lowering {
           this.structsIn(node, structs);
           return;
         default:
+          if (node.type === "ERROR" || STATEMENT.test(node.type)) {
+            stray.push({ start: node.start, end: node.end });
+          }
           node.kids.forEach(visit);
       }
     };
     visit(root);
-    return { functions, structs, globals };
+    return { functions, structs, globals, stray };
   }
 
   private structsIn(node: Raw, out: StructNode[]): void {

@@ -124,6 +124,8 @@ class Analysis implements Flow {
   private readonly at = new Map<Expr, CfgNode>();
   private readonly locals: ReadonlyMap<string, Declarator>;
   private readonly file: SourceFile;
+  /** The function was too much: nothing is known of its values. */
+  isGivenUp = false;
   private isRecording = false;
   private node: CfgNode;
 
@@ -203,7 +205,10 @@ class Analysis implements Flow {
         }
       }
     }
-    if (purse.left <= 0) return; // Too much for one function: nothing is known of it.
+    if (purse.left <= 0) {
+      this.isGivenUp = true; // Too much for one function: nothing is known of it.
+      return;
+    }
     this.isRecording = true;
     for (const node of nodes) {
       const state = states[node.id];
@@ -840,9 +845,15 @@ function localsOf(fn: FunctionView): Map<string, Declarator> {
   return locals;
 }
 
+function analysed(fn: FunctionView, use: Use, known: Known | null): Flow {
+  const analysis = new Analysis(fn, use(types, use.side), known);
+  if (analysis.isGivenUp) use.giveUp(fn, "too much for one function: its values were not followed");
+  return analysis;
+}
+
 const shallow: Fact<Flow, FunctionView> = {
   name: "shallow flow",
-  derive: (fn, use) => new Analysis(fn, use(types, use.side), null),
+  derive: (fn, use) => analysed(fn, use, null),
 };
 
 /** What each function of the patch returns, and what it puts into struct fields. */
@@ -910,6 +921,6 @@ export const flow: Fact<Flow, FunctionView> = {
     const all = use(known, use.side);
     // Nothing to add: what the function says for itself is all there is.
     if (all.results.size === 0 && all.fields.size === 0) return use(shallow, fn);
-    return new Analysis(fn, use(types, use.side), all);
+    return analysed(fn, use, all);
   },
 };

@@ -66,6 +66,7 @@ export const handling: Fact<Handling, FunctionView> = {
     }
     // Every mapping is looked at with every use of a handle; code made of hundreds of both is not written by hand.
     if (mappings.length * (releases.length + syncs.length + checks.length) > MAX_PAIRS) {
+      use.giveUp(fn, "too many mappings for one function: they were not paired");
       return { mappings: [], releases: [], syncs: [], checks: [] };
     }
     return { mappings, releases, syncs, checks };

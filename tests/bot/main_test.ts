@@ -137,3 +137,15 @@ Deno.test("main() prints no escape of a mail", async () => {
     }
   });
 });
+
+Deno.test("check exits 2 when one of its paths cannot be read, or no rule is left", async () => {
+  const clean = await Deno.makeTempFile({ suffix: ".patch" });
+  try {
+    await Deno.writeTextFile(clean, "--- a/x.c\n+++ b/x.c\n@@ -1,1 +1,2 @@\n int a;\n+int b;\n");
+    equal(await main(["check", clean], keep()), 0);
+    equal(await main(["check", "/nonexistent/x.patch", clean], keep()), 2);
+    equal(await main(["check", "--rules", ",", clean], keep()), 2);
+  } finally {
+    await Deno.remove(clean);
+  }
+});

@@ -126,3 +126,22 @@ Deno.test("lint() reads no C out of files that are not C", async () => {
     [],
   );
 });
+
+Deno.test("lint() gives two findings that are alike to the letter two fingerprints", async () => {
+  const { findings } = await lint(
+    file(C, "@@ -10,2 +10,4 @@ static int foo(int a)\n \tone();\n+\tbad(a);\n+\tbad(a);\n \ttwo();\n"),
+  );
+  assert.equal(findings.length, 2);
+  assert.notEqual(findings[0]!.fingerprint, findings[1]!.fingerprint);
+});
+
+Deno.test("lint() names what it cannot read: other languages and binary files", async () => {
+  const rust = await lint(file("drivers/foo/foo.rs", "@@ -1,1 +1,2 @@\n one\n+bad(1);\n"));
+  assert.equal(rust.judged, 0);
+  assert.deepEqual(rust.unseen.map(({ what }) => what), ["drivers/foo/foo.rs"]);
+  const binary = await lint(
+    "diff --git a/x.bin b/x.bin\nindex 1111111..2222222 100644\nBinary files a/x.bin and b/x.bin differ\n",
+  );
+  assert.equal(binary.judged, 0);
+  assert.deepEqual(binary.unseen.map(({ what }) => what), ["x.bin"]);
+});
