@@ -154,25 +154,29 @@ const MAX_TESTS = 400;
  * The ways out of a node that do not contradict what must have been tested to reach `from`.
  */
 export function consistent(cfg: Cfg, from: CfgNode, file: SourceFile): (node: CfgNode) => readonly Edge[] {
-  const known = new Map<string, boolean>();
-  const decided = decisionsOf(cfg, file).flatMap(({ text, turned, only }) =>
-    [...only].flatMap(([outcome, nodes]) => nodes.has(from) ? [{ text, holds: outcome !== turned }] : [])
-  );
-  if (decided.length > 0) {
-    // What is written on the way is to be tested anew.
-    const written = new Set([from, ...reached(from, null)].flatMap((node) => writtenAt(node, file)));
-    for (const { text, holds } of decided) {
-      if (![...written].some((name) => /\W/.test(name) ? text.includes(name) : mentions(text, name))) {
-        known.set(text, holds);
-      }
+  const known = new Map<string, { holds: boolean; at: ReadonlySet<CfgNode> }>();
+  for (const { text, turned, only } of decisionsOf(cfg, file)) {
+    for (const [outcome, nodes] of only) {
+      if (!nodes.has(from) || writesPartOf(from, text, file)) continue;
+      // Where nothing that the test reads can have stayed as it was, it is to be asked anew.
+      const at = new Set<CfgNode>();
+      search(from, (node) => {
+        at.add(node);
+        return writesPartOf(node, text, file) ? "stop" : "go";
+      });
+      known.set(text, { holds: outcome !== turned, at });
     }
   }
   return (node) => {
     const test = known.size === 0 ? null : condition(node, file);
     const outcome = test === null ? undefined : known.get(test.text);
-    if (outcome === undefined) return node.succ;
-    return node.succ.filter((edge) => (edge.when !== test!.turned) === outcome);
+    if (outcome === undefined || !outcome.at.has(node)) return node.succ;
+    return node.succ.filter((edge) => (edge.when !== test!.turned) === outcome.holds);
   };
+}
+
+function writesPartOf(node: CfgNode, text: string, file: SourceFile): boolean {
+  return writtenAt(node, file).some((name) => /\W/.test(name) ? text.includes(name) : mentions(text, name));
 }
 
 const writes = new WeakMap<CfgNode, readonly string[]>();
@@ -200,7 +204,7 @@ function writtenAt(node: CfgNode, file: SourceFile): readonly string[] {
 }
 
 /** Everything reached from `from` (included) without passing `without`. */
-function reached(from: CfgNode, without: CfgNode | null): ReadonlySet<CfgNode> {
+function reached(from: CfgNode, without: CfgNode): ReadonlySet<CfgNode> {
   const seen = new Set<CfgNode>();
   if (from === without) return seen;
   seen.add(from);

@@ -85,3 +85,13 @@ Deno.test("consistent() asks again what was written since", async () => {
     search(node("one"), (n) => n === node("three") ? "hit" : "go", consistent(cfg, node("one"), file)).hit,
   );
 });
+
+Deno.test("consistent() still believes a test where a way leaves its variables alone", async () => {
+  const { file, use } = await sourceOf(
+    "static int foo(struct x *a, struct x *b)\n{\n\tif (a == b)\n\t\tone();\n\telse\n\t\ttwo();\n\twhile (go())\n\t\ta = next(a);\n\tif (a == b)\n\t\tthree();\n}",
+  );
+  const { cfg, calls } = use(flow, functionOf(file, "foo"));
+  const node = (name: string) => calls.find(({ call }) => call.name === name)!.node;
+  const ways = consistent(cfg, node("two"), file);
+  assert.equal(search(node("two"), (n) => n === node("three") ? "hit" : "go", ways).hit, null);
+});
