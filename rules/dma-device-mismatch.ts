@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type At, type Declarator, walkStmt } from "./engine/ast.ts";
+import type { At } from "./engine/ast.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
-import { relate, rootOf } from "./facts/device.ts";
+import { declaredType, relate, rootOf } from "./facts/device.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { broughtIn, pairs, type Source } from "./facts/pairs.ts";
 import { isMapper } from "./facts/place.ts";
@@ -251,16 +251,6 @@ function kindOf(fn: FunctionView, form: string): string | null {
   const type = declaredType(fn, rootOf(form));
   const struct = type === null ? null : /^struct (\w+) \*$/.exec(type)?.[1] ?? null;
   return struct !== null && EMBEDDED.has(`${struct}.${found[2]}`) ? struct : null;
-}
-
-function declaredType(fn: FunctionView, name: string): string | null {
-  let found: Declarator | undefined = fn.node.params.find((param) => param.name === name);
-  walkStmt(fn.node.body, {
-    stmt: (stmt) => {
-      if (stmt.kind === "decl") found = stmt.names.find((decl) => decl.name === name) ?? found;
-    },
-  });
-  return found?.type ?? null;
 }
 
 /** Whether the function asks whether the two are the same: it knows what it does. */

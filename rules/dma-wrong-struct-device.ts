@@ -4,10 +4,10 @@
  * @module
  */
 
-import { type Call, type Declarator, type Expr, walkStmt } from "./engine/ast.ts";
+import type { Call, Expr } from "./engine/ast.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
 import { mentioned } from "./facts/mention.ts";
-import { isChannelDevice, rootOf } from "./facts/device.ts";
+import { declaredType, isChannelDevice, rootOf } from "./facts/device.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { handling, type Mapping } from "./facts/mappings.ts";
 import { broughtIn, handleKey } from "./facts/pairs.ts";
@@ -309,14 +309,4 @@ function inertOf(fn: FunctionView, device: string) {
   if (found === null) return null;
   const struct = /^struct (\w+) \*$/.exec(declaredType(fn, rootOf(device)) ?? "")?.[1];
   return struct === undefined ? null : INERT.get(`${struct}.${found[2]}`) ?? null;
-}
-
-function declaredType(fn: FunctionView, name: string): string | null {
-  let found: Declarator | undefined = fn.node.params.find((param) => param.name === name);
-  walkStmt(fn.node.body, {
-    stmt: (stmt) => {
-      if (stmt.kind === "decl") found = stmt.names.find((decl) => decl.name === name) ?? found;
-    },
-  });
-  return found?.type ?? null;
 }

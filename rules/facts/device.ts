@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type Declarator, walkStmt } from "../engine/ast.ts";
 import type { FunctionView } from "../engine/source.ts";
 
 /** What is known of two device expressions. */
@@ -75,4 +76,15 @@ export function relate(fn: FunctionView, a: string, b: string): Relation {
     return "different";
   }
   return "unknown";
+}
+
+/** The C type of a parameter or local variable as it is declared; null when the declaration is not shown. */
+export function declaredType(fn: FunctionView, name: string): string | null {
+  let found: Declarator | undefined = fn.node.params.find((param) => param.name === name);
+  walkStmt(fn.node.body, {
+    stmt: (stmt) => {
+      if (stmt.kind === "decl") found = stmt.names.find((decl) => decl.name === name) ?? found;
+    },
+  });
+  return found?.type ?? null;
 }
