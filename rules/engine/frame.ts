@@ -7,7 +7,7 @@
  */
 
 import { HOLE } from "./ast.ts";
-import { stripComments } from "./soften.ts";
+import { endOfLiteral, stripComments } from "./soften.ts";
 import type { FileDiff, Hunk, Line } from "./types.ts";
 
 /** A text made from hunks. Row n of `text` came from `rows[n]`; null rows were made up to hold it together. */
@@ -198,10 +198,8 @@ export function depthOf(text: string): { readonly end: number; readonly min: num
 function scan(text: string, see: (c: string, at: number) => boolean | void): void {
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!;
-    if (c === '"' || c === "'") {
-      const quote = c;
-      for (i++; i < text.length && text[i] !== quote && text[i] !== "\n"; i++) if (text[i] === "\\") i++;
-    } else if (see(c, i) === true) return;
+    if (c === '"' || c === "'") i = endOfLiteral(text, i);
+    else if (see(c, i) === true) return;
   }
 }
 

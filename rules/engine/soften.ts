@@ -15,6 +15,14 @@ export interface Softened {
 
 const blank = (text: string) => text.replace(/[^\n\t]/g, " ");
 
+/** Where the string or character constant that opens at `at` closes, or its line ends. */
+export function endOfLiteral(text: string, at: number): number {
+  const quote = text[at];
+  let i = at + 1;
+  while (i < text.length && text[i] !== quote && text[i] !== "\n") i += text[i] === "\\" ? 2 : 1;
+  return i;
+}
+
 /**
  * Overwrites comments with blanks. A comment that the text starts within, or that it does not end, is handled by
  * the caller, who knows where lines are missing.
@@ -26,13 +34,8 @@ export function stripComments(text: string): string {
   let i = 0;
   while (i < text.length) {
     const c = text.charCodeAt(i);
-    if (c === 0x22 || c === 0x27) { // a string or a character constant
-      i++;
-      while (i < text.length && text.charCodeAt(i) !== c && text[i] !== "\n") {
-        i += text[i] === "\\" ? 2 : 1;
-      }
-      i++;
-    } else if (c === 0x2f && text[i + 1] === "*") {
+    if (c === 0x22 || c === 0x27) i = endOfLiteral(text, i) + 1;
+    else if (c === 0x2f && text[i + 1] === "*") {
       const close = text.indexOf("*/", i + 2);
       const end = close === -1 ? text.length : close + 2;
       out += text.slice(from, i) + blank(text.slice(i, end));
@@ -96,10 +99,8 @@ function closingParen(text: string, open: number): number {
     const c = text.charCodeAt(i);
     if (c === 0x28) depth++;
     else if (c === 0x29 && --depth === 0) return i;
-    else if (c === 0x22 || c === 0x27) {
-      i++;
-      while (i < text.length && text.charCodeAt(i) !== c && text[i] !== "\n") i += text[i] === "\\" ? 2 : 1;
-    } else if (c === 0x3b && depth <= 0) return -1;
+    else if (c === 0x22 || c === 0x27) i = endOfLiteral(text, i);
+    else if (c === 0x3b && depth <= 0) return -1;
   }
   return -1;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Language, Parser, type TreeCursor } from "web-tree-sitter";
+import type { TreeCursor } from "web-tree-sitter";
 import type { At, Call, Declarator, Expr, FunctionNode, Initializer, Stmt, StructNode, Unit } from "./ast.ts";
 import { HOLE } from "./ast.ts";
 import { GUARD, soften } from "./soften.ts";
@@ -49,6 +49,8 @@ interface Raw {
  * @throws {Error} If the bytes are not the modules that this version was built for
  */
 export async function loadC(bytes: GrammarBytes): Promise<CParser> {
+  // Most patches hold no code that needs a parser: they do not wait for it.
+  const { Language, Parser } = await import("web-tree-sitter");
   await Parser.init({ wasmBinary: bytes.runtime } as unknown as Parameters<typeof Parser.init>[0]);
   const parser = new Parser();
   parser.setLanguage(await Language.load(bytes.c));

@@ -50,11 +50,19 @@ export function hunkOf(file: SourceFile, at: At): Hunk | null {
   return line === null ? null : file.diff.hunks.find((hunk) => hunk.lines.includes(line)) ?? null;
 }
 
-/** All lines of one kind that the file's hunks hold, one below the other. */
+const joined = new WeakMap<SourceFile, Map<Line["kind"], string>>();
+
+/** All lines of one kind that the file's hunks hold, one below the other; every function of a file may ask. */
 export function linesOf(file: SourceFile, kind: Line["kind"]): string {
-  return file.diff.hunks.flatMap((hunk) => hunk.lines).filter((line) => line.kind === kind).map((line) =>
-    line.text
-  ).join("\n");
+  let known = joined.get(file);
+  if (known === undefined) joined.set(file, known = new Map());
+  let text = known.get(kind);
+  if (text === undefined) {
+    text = file.diff.hunks.flatMap((hunk) => hunk.lines).filter((line) => line.kind === kind)
+      .map((line) => line.text).join("\n");
+    known.set(kind, text);
+  }
+  return text;
 }
 
 /** What the removed lines set `name` to; null when they do not, or not always to the same. */
