@@ -57,6 +57,17 @@ needed instead: \`dma_wmb()\` before the device is told, \`dma_rmb()\` after it 
   ],
   good: [
     {
+      title: "a sync that was there before is only given another device",
+      patch: String.raw`
+ static void foo_stop(struct foo *foo)
+ {
+-	dma_sync_single_for_cpu(foo->dev, foo->ring_dma, SZ_4K, DMA_FROM_DEVICE);
+-	dma_free_coherent(foo->dev, SZ_4K, foo->ring, foo->ring_dma);
++	dma_sync_single_for_cpu(foo->dma_dev, foo->ring_dma, SZ_4K, DMA_FROM_DEVICE); /* ok: sync */
++	dma_free_coherent(foo->dma_dev, SZ_4K, foo->ring, foo->ring_dma);
+ }`,
+    },
+    {
       title: "a streaming mapping, and noncoherent memory",
       patch: String.raw`
 +static int foo_init(struct foo *foo)
@@ -107,6 +118,7 @@ needed instead: \`dma_wmb()\` before the device is told, \`dma_rmb()\` after it 
         with: { sync: sync.call.name, handle: fn.file.textOf(sync.handleExpr) },
         because: [{ at: owner.call, note: `\`${sync.handle}\` is of coherent memory` }],
         wanted: sync.call.name.endsWith("_cpu") ? "dma_rmb()" : "dma_wmb()",
+        subject: `${sync.call.name} ${general(sync.handle)}`,
       };
     }
   },
