@@ -26,6 +26,7 @@ const LAYERS: readonly Layer[] = [
   { where: "rules/kernel/", may: ["rules/kernel/"] },
   { where: "rules/engine/", may: ["rules/engine/"], mayTypes: ["rules/kernel/types.ts"] },
   { where: "rules/facts/", may: ["rules/engine/", "rules/kernel/", "rules/facts/"] },
+  { where: "rules/tree/", may: ["rules/engine/", "rules/tree/"] },
   { where: "rules/mod.ts", may: ["rules/"] },
   {
     where: "rules/",
@@ -41,7 +42,7 @@ const LAYERS: readonly Layer[] = [
     ],
   },
   { where: "bot/render/", may: ["bot/render/"], mayTypes: ["rules/engine/"] },
-  { where: "bot/source/", may: ["bot/source/", "rules/engine/"] },
+  { where: "bot/source/", may: ["bot/source/", "rules/engine/", "rules/tree/"] },
   { where: "bot/main.ts", may: ["bot/", "deno.json"] },
   { where: "bot/", may: ["bot/", "rules/", "deno.json"], never: ["bot/main.ts"] },
   { where: "mod.ts", may: ["rules/", "bot/main.ts"] },

@@ -124,7 +124,7 @@ const isOtherCode = (file: FileDiff) =>
   isJudged(file) && !isCode(file) && file.newPath !== null && /\.(?:rs|S|s|[ch]\.in)$/.test(file.newPath);
 const isCode = (file: FileDiff) =>
   isJudged(file) && file.newPath !== null &&
-  (file.origin !== "diff" || C_FILE.test(file.newPath));
+  (file.origin === "quote" || file.origin === "source" || C_FILE.test(file.newPath));
 
 function readSide(
   files: readonly FileDiff[],

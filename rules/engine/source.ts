@@ -33,6 +33,11 @@ export interface SourceFile {
   readonly unit: Unit;
   /** False: the text is so far from C that the parser gave up; the unit is empty then. */
   readonly isParsed: boolean;
+  /**
+   * Every line of the file is shown: it is in the tree, or the patch creates it. What is not in such a file is not
+   * in the file.
+   */
+  readonly isWhole: boolean;
   /** New side: the patch removes lines from the file, which removedIn() can give. */
   readonly takesAway: boolean;
   readonly functions: readonly FunctionView[];
@@ -93,7 +98,12 @@ const NO_UNIT: Unit = { functions: [], structs: [], globals: [], stray: [] };
 
 const INCLUDE = /^\s*#\s*include\s*[<"]([^>"]+)[>"]/;
 
+const isWhole = ({ origin, status, hunks }: FileDiff): boolean =>
+  origin === "source" || origin === "tree" ||
+  (origin === "diff" && status === "created" && hunks.every((hunk) => hunk.whole));
+
 class Source implements SourceFile {
+  readonly isWhole: boolean;
   readonly takesAway: boolean;
   readonly functions: readonly FunctionView[];
   readonly includes: readonly Include[];
@@ -111,6 +121,7 @@ class Source implements SourceFile {
     readonly isParsed: boolean,
   ) {
     for (let i = text.indexOf("\n"); i !== -1; i = text.indexOf("\n", i + 1)) this.starts.push(i + 1);
+    this.isWhole = isWhole(diff);
     this.takesAway = side === "new" &&
       diff.hunks.some((hunk) => hunk.lines.some((line) => line.kind === "removed"));
     this.newNos = side === "old" ? newLineNumbers(diff) : new Map();

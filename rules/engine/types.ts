@@ -130,8 +130,12 @@ export interface FileDiff {
   /** null: the file is deleted. */
   readonly newPath: string | null;
   readonly status: "modified" | "created" | "deleted" | "renamed" | "copied" | "mode" | "binary" | "combined";
-  /** `quote`: lines quoted in a reply; line numbers are the mail's own when the quote has no `@@` line. */
-  readonly origin: "diff" | "quote" | "source";
+  /**
+   * `quote`: lines quoted in a reply; line numbers are the mail's own when the quote has no `@@` line. `source`: a
+   * file of its own, every line counts as added. `tree`: all lines of a file of the kernel tree, those that the
+   * patch changes among them.
+   */
+  readonly origin: "diff" | "quote" | "source" | "tree";
   /** Every line from `diff --git` (or `---`) to the line before the first hunk, verbatim. */
   readonly header: readonly string[];
   readonly bodyNo: number;
