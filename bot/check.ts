@@ -134,6 +134,7 @@ function withoutDiff(patch: Patch): Report | null {
     findings: [],
     unseen: [{ what: patch.mail.subject.text, reason }],
     faults: [],
+    repaired: [],
     judged: 0,
   };
 }

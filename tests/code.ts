@@ -64,14 +64,14 @@ export async function sideOf(
 ): Promise<{ files: SourceFile[]; use: Use }> {
   const c = await cParser();
   const files = readDiff(diff).files.map((file) => readSource(file, side, c)).filter((file) => file !== null);
-  return { files, use: createUse({ side, files, kernel: null }) };
+  return { files, use: createUse({ side, files, context: [], kernel: null }) };
 }
 
 /** Whole C text as one source file. */
 export async function sourceOf(text: string): Promise<{ file: SourceFile; use: Use }> {
   const body = text.replace(/^\n/, "").split("\n").map((line) => `+${line}`).join("\n");
   const file = readSource(fileOf(hunk("", body, 1)), "new", await cParser())!;
-  return { file, use: createUse({ side: "new", files: [file], kernel: null }) };
+  return { file, use: createUse({ side: "new", files: [file], context: [], kernel: null }) };
 }
 
 /** The function of that name. */

@@ -297,7 +297,7 @@ function findLostTabs(files: readonly FileDiff[]): Defect[] {
     if (!TABBED_FILE.test(file.newPath ?? file.oldPath ?? "")) continue;
     let indented = 0;
     let known = false;
-    let first = 0;
+    let first: number | null = null;
     for (const hunk of file.hunks) {
       for (const line of hunk.lines) {
         if (line.text.includes("\t")) return [];

@@ -14,10 +14,13 @@ export interface Fact<T, V extends object> {
   derive(of: V, use: Use): T;
 }
 
-/** All files of a patch on one side: what a function can see beyond its own file. */
+/** All files of a patch on one side, and what surrounds them: what a function can see beyond its own file. */
 export interface Side {
   readonly side: "new" | "old";
+  /** The files that are judged. */
   readonly files: readonly SourceFile[];
+  /** Files of the tree, or of earlier patches of the series, that they refer to: read, not judged. */
+  readonly context: readonly SourceFile[];
   /** The kernel the patch is for; null: the newest that the tables know. */
   readonly kernel: Version | null;
 }

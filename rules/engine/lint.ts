@@ -32,10 +32,31 @@ export interface LinterOptions {
   readonly minConfidence?: Confidence;
 }
 
+/** What is known of a patch beyond its own lines. */
+export interface Surroundings {
+  /** The patch's files as they are judged: with all their lines where those are known. */
+  readonly files: readonly FileDiff[];
+  /** Findings of earlier patches of the series that are still there, if this patch does not repair them. */
+  readonly open: readonly Finding[];
+  /**
+   * Files that those of a side refer to, to be read and not judged.
+   *
+   * @param read Parses a file; null when there is nothing in it
+   */
+  context(side: readonly SourceFile[], which: "new" | "old", read: ReadFile): readonly SourceFile[];
+}
+
+/** Parses one side of a file. */
+export type ReadFile = (file: FileDiff, side: "new" | "old") => SourceFile | null;
+
 /** Lints patches one after another. */
 export interface Linter {
-  /** Never throws for what the patch holds; a rule that throws is a fault in the report. */
-  lint(patch: Patch): Promise<Report>;
+  /**
+   * Never throws for what the patch holds; a rule that throws is a fault in the report.
+   *
+   * @param around What is known beyond the patch's lines; nothing unless told
+   */
+  lint(patch: Patch, around?: Surroundings): Promise<Report>;
 }
 
 const RANK: Readonly<Record<Confidence, number>> = { low: 0, medium: 1, high: 2 };
@@ -55,41 +76,50 @@ export function createLinter(options: LinterOptions): Linter {
   const kernel = options.kernel ?? null;
   const rules = options.rules.filter((rule) => appliesTo(rule, kernel));
   const minRank = RANK[options.minConfidence ?? "low"];
+  const { concerns } = options;
   let parser: CParser | null = null;
   const matters = (file: FileDiff) =>
-    file.hunks.some((hunk) => hunk.lines.some((line) => options.concerns(line.text)));
+    file.hunks.some((hunk) => hunk.lines.some((line) => concerns(line.text)));
 
   return {
-    async lint(patch) {
+    async lint(patch, around = { files: patch.files, open: [], context: () => [] }) {
       const unseen: Unseen[] = notRead(patch);
       const faults: Fault[] = [];
-      const code = patch.files.filter((file) => isCode(file) && matters(file));
+      const { files, open } = around;
+      const isOpenIn = (file: FileDiff) => open.some(({ at }) => at.path === file.oldPath);
+      const code = files.filter((file) => isCode(file) && (matters(file) || isOpenIn(file)));
       let findings: Finding[] = [];
+      let repaired: readonly Finding[] = [];
       if (code.length > 0) {
-        parser ??= await loadC(await options.load());
-        const side = readSide(code, "new", parser, kernel, options.concerns);
-        for (const file of side.files) unseen.push(...notUnderstood(file, options.concerns));
+        const c = parser ??= await loadC(await options.load());
+        const read: ReadFile = (file, side) => readSource(file, side, c, concerns);
+        const sideOf = (which: "new" | "old"): Side => {
+          const sources = code.map((file) => read(file, which)).filter((file) => file !== null);
+          return {
+            side: which,
+            files: sources,
+            context: around.context(sources, which, read),
+            kernel,
+          };
+        };
+        const side = sideOf("new");
+        for (const file of side.files) unseen.push(...notUnderstood(file, concerns));
         const use = createUse(side);
-        const after = judge(use, rules, faults, options.concerns);
+        const after = judge(use, rules, faults, concerns);
         for (const [fn, reason] of use.givenUp) {
           unseen.push({ what: `${fn.file.path}: ${fn.name}()`, reason });
         }
+        const atStake = open.filter(({ at }) => code.some((file) => file.oldPath === at.path));
         // Most patches have nothing to answer for; the old side is read only for those that have.
-        if (after.length > 0) {
-          findings = introduced(
-            after,
-            judge(
-              createUse(readSide(code, "old", parser, kernel, options.concerns)),
-              rules,
-              faults,
-              options.concerns,
-            ),
-          )
+        if (after.length > 0 || atStake.length > 0) {
+          const before = judge(createUse(sideOf("old")), rules, faults, concerns);
+          findings = introduced(after, before)
             .sort((a, b) => a.draft.at.start - b.draft.at.start)
             .map(toFinding)
             .filter((finding) => RANK[finding.confidence] >= minRank)
             .filter(unique())
             .map(withFingerprint());
+          repaired = gone(atStake, before, after);
         }
       }
       findings.sort((a, b) =>
@@ -105,7 +135,7 @@ export function createLinter(options: LinterOptions): Linter {
       }
       const judged = patch.files.filter((file) => isJudged(file) && !(isOtherCode(file) && matters(file)))
         .reduce((n, file) => n + file.hunks.length, 0);
-      return { patch, findings, unseen, faults, judged };
+      return { patch, findings, unseen, faults, repaired, judged };
     },
   };
 }
@@ -125,19 +155,6 @@ const isOtherCode = (file: FileDiff) =>
 const isCode = (file: FileDiff) =>
   isJudged(file) && file.newPath !== null &&
   (file.origin === "quote" || file.origin === "source" || C_FILE.test(file.newPath));
-
-function readSide(
-  files: readonly FileDiff[],
-  side: "new" | "old",
-  parser: CParser,
-  kernel: Version | null,
-  concerns: (code: string) => boolean,
-): Side {
-  const sources = files
-    .map((file) => readSource(file, side, parser, concerns))
-    .filter((file) => file !== null);
-  return { side, files: sources, kernel };
-}
 
 /** The longest function of v6.12 (a register table of habanalabs) has 213,339 characters. */
 const MAX_FUNCTION_TEXT = 250_000;
@@ -239,10 +256,25 @@ function run(
   }
 }
 
+/** What a mistake is known by: with the function's name, and without it where the code was moved. */
+const exact = (j: Judged) => JSON.stringify([j.rule.id, j.draft.say, j.fn?.name ?? "", j.subject]);
+const loose = (j: Judged) => JSON.stringify([j.rule.id, j.draft.say, j.subject]);
+
+/** The open findings that the old side still has and the new side has not. */
+function gone(open: readonly Finding[], before: readonly Judged[], after: readonly Judged[]): Finding[] {
+  const key = (f: Finding) => JSON.stringify([f.rule, f.key, f.subject]);
+  const left = after.map(loose);
+  return open.filter((finding) => {
+    if (!before.some((j) => loose(j) === key(finding))) return false;
+    const i = left.indexOf(key(finding));
+    if (i === -1) return true;
+    left.splice(i, 1);
+    return false;
+  });
+}
+
 /** The drafts of the new side that the old side does not have. Moved code is old code, wherever it went. */
 function introduced(after: readonly Judged[], before: readonly Judged[]): Judged[] {
-  const exact = (j: Judged) => JSON.stringify([j.rule.id, j.draft.say, j.fn?.name ?? "", j.subject]);
-  const loose = (j: Judged) => JSON.stringify([j.rule.id, j.draft.say, j.subject]);
   const old = [...before];
   const takeOut = (list: readonly Judged[], key: (j: Judged) => string) => {
     const left: Judged[] = [];
@@ -260,7 +292,7 @@ function introduced(after: readonly Judged[], before: readonly Judged[]): Judged
   return takeOut(takeOut(ordered, exact), loose);
 }
 
-type Unprinted = Omit<Finding, "fingerprint"> & { readonly subject: string };
+type Unprinted = Omit<Finding, "fingerprint">;
 
 function toFinding(judged: Judged): Unprinted {
   const { rule, draft, file, fn } = judged;
@@ -290,9 +322,10 @@ function toFinding(judged: Judged): Unprinted {
  */
 function withFingerprint(): (finding: Unprinted) => Finding {
   const seen = new Map<string, number>();
-  return ({ subject, ...finding }) => {
-    const text = finding.at.text.replace(/\s+/g, " ").trim();
-    const key = JSON.stringify([finding.rule, finding.key, finding.at.path, finding.function, subject, text]);
+  return (finding) => {
+    const { rule, key: say, at, subject } = finding;
+    const text = at.text.replace(/\s+/g, " ").trim();
+    const key = JSON.stringify([rule, say, at.path, finding.function, subject, text]);
     const ordinal = seen.get(key) ?? 0;
     seen.set(key, ordinal + 1);
     const digest = createHash("sha256").update(ordinal === 0 ? key : `${key}#${ordinal}`).digest("hex");

@@ -251,7 +251,7 @@ function closeHunk(level: Level): false {
   const { range } = open;
   const whole = !open.isCut && open.oldNo === range.oldStart + range.oldCount &&
     open.newNo === range.newStart + range.newCount;
-  const bodyNo = range.header === "" ? (open.lines[0] as Line).bodyNo : open.bodyNo;
+  const bodyNo = range.header === "" ? open.lines[0]?.bodyNo ?? open.bodyNo : open.bodyNo;
   open.into.hunks.push({ ...range, bodyNo, lines: open.lines, whole });
   return false;
 }

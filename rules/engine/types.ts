@@ -96,8 +96,8 @@ export type Line =
     readonly raw: string;
     /** The code itself: `raw` less the prefix and a trailing carriage return. */
     readonly text: string;
-    /** 1-based line of the body: the line to quote. */
-    readonly bodyNo: number;
+    /** 1-based line of the body: the line to quote; null for a line that only the tree shows. */
+    readonly bodyNo: number | null;
     /** The `\ No newline at end of file` line that follows, verbatim; null otherwise. */
     readonly marker: string | null;
   }
@@ -212,6 +212,8 @@ export interface Finding {
   readonly wanted: string | null;
   /** The enclosing function; "" at file level. */
   readonly function: string;
+  /** What is wrong there, as the rule names it: the same, however the line around it is edited. */
+  readonly subject: string;
   /** Hash of rule, key, path, function and line text: survives a rebase. */
   readonly fingerprint: string;
 }
@@ -235,6 +237,8 @@ export interface Report {
   readonly findings: readonly Finding[];
   readonly unseen: readonly Unseen[];
   readonly faults: readonly Fault[];
+  /** Of the findings that were open before the patch, those that it repairs. */
+  readonly repaired: readonly Finding[];
   /** Number of hunks that were looked at. */
   readonly judged: number;
 }

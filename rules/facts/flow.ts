@@ -27,6 +27,7 @@ import type { Store as Store_ } from "../kernel/hardware.ts";
 import type { Api, Meaning } from "../kernel/types.ts";
 import { isAddress, isPhys, type Origin, type Step, union } from "./origin.ts";
 import { type Binding, State } from "./state.ts";
+import { Gathered, type Known } from "./known.ts";
 import { fieldType, type Types, types } from "./types.ts";
 
 /** A call and where it is evaluated. */
@@ -66,14 +67,6 @@ export interface Flow {
   nodeOf(expr: Expr): CfgNode | null;
   /** Its C type as far as the patch shows it: `struct device *`; null when not known. */
   typeOf(expr: Expr): string | null;
-}
-
-/** What the rest of the patch says: helpers' results, and what other functions put into struct fields. */
-export interface Known {
-  readonly results: ReadonlyMap<string, readonly Origin[]>;
-  readonly params: ReadonlyMap<string, readonly string[]>;
-  /** By `struct.field`, or `.field` where the struct is not known. */
-  readonly fields: ReadonlyMap<string, readonly Origin[]>;
 }
 
 const NOTHING: readonly Origin[] = [];
@@ -156,7 +149,7 @@ class Analysis implements Flow {
   typeOf(expr: Expr): string | null {
     switch (expr.kind) {
       case "ident":
-        return (this.locals.get(expr.name) ?? this.types.globals.get(expr.name))?.type ?? null;
+        return (this.locals.get(expr.name) ?? this.types.global(expr.name))?.type ?? null;
       case "member":
         return this.field(expr)?.type ?? null;
       case "cast":
@@ -487,11 +480,10 @@ class Analysis implements Flow {
   private fieldOrigins(expr: Expr & { kind: "member" }): readonly Origin[] {
     if (this.known === null) return NOTHING;
     const struct = structName(this.typeOf(expr.object));
-    const found = (struct === null ? undefined : this.known.fields.get(`${struct}.${expr.field}`)) ??
-      (struct === null || !this.types.structs.has(struct)
-        ? this.known.fields.get(`.${expr.field}`)
-        : undefined);
-    return found ?? NOTHING;
+    const isOwn = struct !== null && this.types.isOwn(struct);
+    const found = struct === null ? NOTHING : this.known.field(this.file, struct, isOwn, expr.field);
+    if (found.length > 0 || (struct !== null && this.types.struct(struct) !== null)) return found;
+    return this.known.field(this.file, null, false, expr.field);
   }
 
   private addressOf(expr: Expr, state: State): readonly Origin[] {
@@ -680,13 +672,12 @@ class Analysis implements Flow {
     }
     const stored = state.get(this.form(expr, state));
     if (stored !== undefined && stored.origins.length > 0) return stored.origins;
-    const results = this.known?.results.get(expr.name);
-    if (results === undefined) return NOTHING;
-    const names = this.known?.params.get(expr.name) ?? [];
+    const result = this.known?.result(this.file, expr.name) ?? null;
+    if (result === null) return NOTHING;
     const rename = (form: string | null) => {
       if (form === null) return null;
       let renamed = form;
-      for (const [i, name] of names.entries()) {
+      for (const [i, name] of result.params.entries()) {
         const arg = expr.args[i];
         if (arg !== undefined && mentions(renamed, name)) {
           renamed = substitute(renamed, name, this.form(arg, state));
@@ -695,15 +686,15 @@ class Analysis implements Flow {
       return renamed;
     };
     let out: readonly Origin[] = NOTHING;
-    for (const result of results) {
-      if (result.meaning === "param") out = union(out, args[result.index] ?? NOTHING);
+    for (const origin of result.origins) {
+      if (origin.meaning === "param") out = union(out, args[origin.index] ?? NOTHING);
       else {
         const step: Step = { file: this.file, at: expr, note: `returned by \`${expr.name}()\`` };
         out = union(out, [{
-          ...result,
-          device: rename(result.device),
-          owner: rename(result.owner),
-          steps: [...result.steps, step],
+          ...origin,
+          device: rename(origin.device),
+          owner: rename(origin.owner),
+          steps: [...origin.steps, step],
         }]);
       }
     }
@@ -846,7 +837,7 @@ function localsOf(fn: FunctionView): Map<string, Declarator> {
 }
 
 function analysed(fn: FunctionView, use: Use, known: Known | null): Flow {
-  const analysis = new Analysis(fn, use(types, use.side), known);
+  const analysis = new Analysis(fn, use(types, fn.file), known);
   if (analysis.isGivenUp) use.giveUp(fn, "too much for one function: its values were not followed");
   return analysis;
 }
@@ -856,32 +847,27 @@ const shallow: Fact<Flow, FunctionView> = {
   derive: (fn, use) => analysed(fn, use, null),
 };
 
-/** What each function of the patch returns, and what it puts into struct fields. */
-export const known: Fact<Known, Side> = {
+/** What each function of the patch and its surroundings returns, and what it puts into struct fields. */
+const known: Fact<Known, Side> = {
   name: "known",
-  derive(side, use) {
-    const results = new Map<string, readonly Origin[]>();
-    const params = new Map<string, readonly string[]>();
-    const fields = new Map<string, readonly Origin[]>();
-    for (const file of side.files) {
+  derive({ files, context }, use) {
+    const all = new Gathered();
+    for (const file of [...files, ...context]) {
       for (const fn of file.functions) {
         const flow = use(shallow, fn);
-        if (fn.isNamed && !results.has(fn.name)) {
-          const returned = flow.returns.reduce<readonly Origin[]>(
-            (all, { origins }) => union(all, origins),
-            NOTHING,
-          );
-          if (returned.length > 0) results.set(fn.name, returned);
-          params.set(fn.name, fn.node.params.map((param) => param.name));
-        }
-        for (const store of flow.stores) fieldStore(store, flow, use, fields);
+        const returned = flow.returns.reduce<readonly Origin[]>(
+          (sum, { origins }) => union(sum, origins),
+          NOTHING,
+        );
+        if (fn.isNamed && returned.length > 0) all.addResult(fn, returned);
+        for (const store of flow.stores) fieldStore(store, fn, flow, use, all);
       }
     }
-    return { results, params, fields };
+    return all;
   },
 };
 
-function fieldStore(store: Store, flow: Flow, use: Use, fields: Map<string, readonly Origin[]>): void {
+function fieldStore(store: Store, fn: FunctionView, flow: Flow, use: Use, all: Gathered): void {
   // `&foo->dma`, given to an allocation that fills it.
   const target = "kind" in store.target && store.target.kind === "unary" && store.target.op === "&"
     ? store.target.operand
@@ -897,16 +883,15 @@ function fieldStore(store: Store, flow: Flow, use: Use, fields: Map<string, read
   );
   if (exact.length === 0) return;
   const struct = structName(flow.typeOf(target.object));
-  const types_ = use(types, use.side);
+  const visible = use(types, fn.file);
   // Without the struct's name a field can only be told by a name that is rarely used twice.
-  const key = struct !== null ? `${struct}.${target.field}` : `.${target.field}`;
-  if (struct === null && types_.fieldNames.has(target.field)) return;
+  if (struct === null && visible.hasField(target.field)) return;
   const stepped = exact.map((origin) => ({
     ...origin,
     viaField: true,
-    steps: [...origin.steps, { file: origin.file, at: target, note: `stored in \`${store.place}\`` }],
+    steps: [...origin.steps, { file: fn.file, at: target, note: `stored in \`${store.place}\`` }],
   }));
-  fields.set(key, union(fields.get(key) ?? NOTHING, stepped));
+  all.addField(fn.file, struct, struct !== null && visible.isOwn(struct), target.field, stepped);
 }
 
 function isShifted(expr: Expr): boolean {
@@ -920,7 +905,7 @@ export const flow: Fact<Flow, FunctionView> = {
   derive(fn, use) {
     const all = use(known, use.side);
     // Nothing to add: what the function says for itself is all there is.
-    if (all.results.size === 0 && all.fields.size === 0) return use(shallow, fn);
+    if (all.isEmpty) return use(shallow, fn);
     return analysed(fn, use, all);
   },
 };

@@ -1,42 +1,79 @@
 /**
- * The C types that a patch shows: structs with their fields, and variables at file level.
+ * The C types that a file sees: structs with their fields, and variables at file level. A struct of a `.c` file is
+ * that file's own; headers are everybody's.
  *
  * @module
  */
 
 import type { Declarator } from "../engine/ast.ts";
 import type { Fact, Side } from "../engine/fact.ts";
+import type { SourceFile } from "../engine/source.ts";
 import { FIELD_TYPES } from "../kernel/shape.ts";
 
-/** Types visible on one side of a patch. */
+/** Types visible in one file. */
 export interface Types {
-  /** Struct name to its shown fields. */
-  readonly structs: ReadonlyMap<string, ReadonlyMap<string, Declarator>>;
-  readonly globals: ReadonlyMap<string, Declarator>;
-  /** Every field name of a shown struct. */
-  readonly fieldNames: ReadonlySet<string>;
+  /** The shown fields of a struct by name; null when the struct is not shown. */
+  struct(name: string): ReadonlyMap<string, Declarator> | null;
+  /** Whether the struct is defined in a `.c` file: nobody else has one like it. */
+  isOwn(name: string): boolean;
+  /** A variable at file level; null when it is not shown. */
+  global(name: string): Declarator | null;
+  /** Whether any shown struct has a field of this name. */
+  hasField(name: string): boolean;
 }
 
-/** Collects them over all files of the side. */
-export const types: Fact<Types, Side> = {
-  name: "types",
-  derive(side) {
-    const structs = new Map<string, Map<string, Declarator>>();
-    const globals = new Map<string, Declarator>();
-    const fieldNames = new Set<string>();
-    for (const file of side.files) {
-      for (const node of file.unit.structs) {
-        if (node.name === "") continue;
-        const fields = structs.get(node.name) ?? new Map<string, Declarator>();
-        for (const field of node.fields) {
-          fields.set(field.name, field);
-          fieldNames.add(field.name);
-        }
-        structs.set(node.name, fields);
-      }
-      for (const global of file.unit.globals) globals.set(global.name, global);
+type Structs = Map<string, Map<string, Declarator>>;
+
+/** What is declared in some files. */
+interface Declared {
+  readonly structs: Structs;
+  readonly globals: Map<string, Declarator>;
+  readonly fields: Set<string>;
+}
+
+const nothing = (): Declared => ({ structs: new Map(), globals: new Map(), fields: new Set() });
+
+function declare(file: SourceFile, into: Declared): void {
+  for (const node of file.unit.structs) {
+    if (node.name === "") continue;
+    const fields = into.structs.get(node.name) ?? new Map<string, Declarator>();
+    for (const field of node.fields) {
+      fields.set(field.name, field);
+      into.fields.add(field.name);
     }
-    return { structs, globals, fieldNames };
+    into.structs.set(node.name, fields);
+  }
+  for (const global of file.unit.globals) into.globals.set(global.name, global);
+}
+
+const isHeader = (file: SourceFile) => !/\.c$/.test(file.path);
+
+/** What the headers of a side declare, and the variables of all its files. */
+const shared: Fact<Declared, Side> = {
+  name: "shared types",
+  derive({ files, context }) {
+    const all = nothing();
+    for (const file of [...context, ...files]) {
+      if (isHeader(file)) declare(file, all);
+      else for (const global of file.unit.globals) all.globals.set(global.name, global);
+    }
+    return all;
+  },
+};
+
+/** Collects them for one file. */
+export const types: Fact<Types, SourceFile> = {
+  name: "types",
+  derive(file, use) {
+    const others = use(shared, use.side);
+    const own = nothing();
+    if (!isHeader(file)) declare(file, own);
+    return {
+      struct: (name) => own.structs.get(name) ?? others.structs.get(name) ?? null,
+      isOwn: (name) => own.structs.has(name),
+      global: (name) => own.globals.get(name) ?? others.globals.get(name) ?? null,
+      hasField: (name) => own.fields.has(name) || others.fields.has(name),
+    };
   },
 };
 
@@ -44,7 +81,7 @@ export const types: Fact<Types, Side> = {
 export function fieldType(types: Types, type: string | null, field: string): Declarator | null {
   const name = type === null ? null : /^(?:struct|union) (\w+)/.exec(type)?.[1] ?? null;
   if (name === null) return null;
-  const shown = types.structs.get(name)?.get(field);
+  const shown = types.struct(name)?.get(field);
   if (shown !== undefined) return shown;
   const known = FIELD_TYPES.get(`${name}.${field}`);
   return known === undefined

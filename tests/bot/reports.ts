@@ -27,6 +27,7 @@ export function finding(more: Partial<Finding> = {}): Finding {
     unless: "",
     wanted: null,
     function: "foo_start",
+    subject: "go(foo)",
     fingerprint: "f00",
     ...more,
   };
@@ -58,7 +59,7 @@ export function report(findings: readonly Finding[] = [], more: Partial<Report> 
     baseCommit: null,
     changeId: null,
   };
-  return { patch, findings, unseen: [], faults: [], judged: 1, ...more };
+  return { patch, findings, unseen: [], faults: [], repaired: [], judged: 1, ...more };
 }
 
 /** A terminal that keeps what is printed. */

@@ -20,7 +20,7 @@ async function lookAt(side: "new" | "old", text: string) {
   const file = readSource(diff, side, await cParser())!;
   const start = file.text.indexOf(text);
   assert.notEqual(start, -1);
-  const gone = createUse({ side, files: [file], kernel: null })(removed, file);
+  const gone = createUse({ side, files: [file], context: [], kernel: null })(removed, file);
   return { gone, at: { start, end: start + text.length }, fn: file.functions[0]! };
 }
 
