@@ -7,10 +7,12 @@
 
 import type { Prefilter } from "../rules/engine/prefilter.ts";
 import type { Rule } from "../rules/engine/rule.ts";
-import type { Confidence, Patch, Report, Severity } from "../rules/engine/types.ts";
+import type { Confidence, Report, Severity } from "../rules/engine/types.ts";
 import type { Version } from "../rules/kernel/types.ts";
 import meta from "../deno.json" with { type: "json" };
-import { linterFor, patchFrom } from "./judge.ts";
+import type { Repository } from "../rules/tree/tree.ts";
+import type { Gathered, Group } from "./gather.ts";
+import { type Judging, patchFrom, reviewerFor } from "./judge.ts";
 import {
   type Arguments,
   COLOR,
@@ -23,7 +25,6 @@ import {
 import { type Progress, progressOn } from "./progress.ts";
 import { type Format, formats, type Renderer, renderer, type Summary } from "./render/mod.ts";
 import { printable } from "./render/printable.ts";
-import type { Input } from "./source/files.ts";
 import type { Terminal } from "./terminal.ts";
 
 const OPTIONS: readonly Option[] = [
@@ -44,6 +45,11 @@ const OPTIONS: readonly Option[] = [
   },
   { name: "rules", value: "A,B", help: "only these rules" },
   { name: "disable", value: "A,B", help: "all but these rules" },
+  {
+    name: "tree",
+    value: "DIR",
+    help: "the kernel tree that the patches are for: a git repository or a folder",
+  },
   { name: "kernel", value: "X.Y", help: "the kernel that the patch is for (default: the newest)" },
   COLOR,
   { name: "quiet", short: "q", value: null, help: "findings only: no defects, no summary, no progress" },
@@ -73,6 +79,7 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   const { values, flags, operands } = args;
   if (operands.length === 0) throw new UsageError("check needs a path, or - for standard input");
   const kernel = kernelFrom(values.get("kernel"));
+  const repository = await repositoryAt(values.get("tree"));
   const [catalogue, { concerns, WORDS }, { appliesTo }] = await Promise.all([
     import("../rules/mod.ts"),
     import("../rules/kernel/mod.ts"),
@@ -93,12 +100,8 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     color: isColorWanted(args, terminal),
     quiet,
   }));
-  const linter = await linterFor({
-    rules,
-    concerns,
-    kernel,
-    minConfidence: values.get("min-confidence") as Confidence,
-  });
+  const judging = { rules, concerns, kernel, minConfidence: values.get("min-confidence") as Confidence };
+  const judge = await judgeOf(judging, repository, run);
   const { inputs, isProblem } = await import("./source/files.ts");
   let prefilter: Prefilter | null = null;
   for await (const input of inputs(operands, Deno.stdin.readable)) {
@@ -107,36 +110,59 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
       run.refuse(input.input, input.problem);
       continue;
     }
-    // A file that somebody named is read whatever is in it; of a mailbox most messages have nothing for us.
-    if (input.position !== null && (input.kind === "mail" || input.kind === "diff")) {
+    // A file that somebody named is read whatever is in it; of a mailbox most messages have nothing for us. Upon a
+    // tree every patch counts: the next one applies to what it leaves.
+    if (repository === null && input.position !== null && (input.kind === "mail" || input.kind === "diff")) {
       prefilter ??= (await import("../rules/engine/prefilter.ts")).createPrefilter(WORDS);
       if (!prefilter.mayMatter(input.bytes)) {
         run.passOver(input.bytes);
         continue;
       }
     }
-    const patch = await patchFrom(input);
-    run.judge(input, withoutDiff(patch) ?? await linter.lint(patch));
+    await judge.add({ input: input.input, kind: input.kind, patch: await patchFrom(input) });
   }
+  await judge.end();
   return run.end(values.get("fail-on") as Severity | "never");
 }
 
+/** Judges what it is given, series by series. */
+interface Judge {
+  add(one: Gathered): Promise<void>;
+  end(): Promise<void>;
+}
+
+async function judgeOf(judging: Judging, repository: Repository | null, run: Run): Promise<Judge> {
+  const [{ Gatherer }, { createHistory }, reviewer] = await Promise.all([
+    import("./gather.ts"),
+    import("../rules/engine/history.ts"),
+    reviewerFor(judging, repository),
+  ]);
+  const gatherer = new Gatherer();
+  const history = createHistory();
+  const judge = async (groups: readonly Group[]) => {
+    for (const { members, isComplete } of groups) {
+      const reports = await reviewer.review(members.map(({ patch }) => patch));
+      for (const [i, report] of history.compare(reports, isComplete).entries()) {
+        run.judge(members[i]!, withoutDiff(report) ?? report);
+      }
+    }
+  };
+  return {
+    add: (one) => judge(gatherer.add(one)),
+    end: () => judge(gatherer.end()),
+  };
+}
+
 /** The report on a message that holds no diff; null when it holds one. */
-function withoutDiff(patch: Patch): Report | null {
+function withoutDiff(report: Report): Report | null {
+  const { patch } = report;
   if (patch.files.length > 0) return null;
   const reason = patch.defects.length > 0
     ? "no file of it could be read"
     : patch.mail.subject.index === 0
     ? "cover letter: no diff in it"
     : "no diff in it";
-  return {
-    patch,
-    findings: [],
-    unseen: [{ what: patch.mail.subject.text, reason }],
-    faults: [],
-    repaired: [],
-    judged: 0,
-  };
+  return { ...report, unseen: [{ what: patch.mail.subject.text, reason }] };
 }
 
 /** Adds up what was judged while it is printed. */
@@ -158,7 +184,7 @@ class Run {
     private readonly progress: Progress,
   ) {}
 
-  judge({ input, kind }: Input, report: Report): void {
+  judge({ input, kind }: Pick<Gathered, "input" | "kind">, report: Report): void {
     this.inputs++;
     if (report.patch.files.length > 0) this.patches++;
     if (report.judged > 0 || (report.patch.files.length > 0 && report.unseen.length === 0)) {
@@ -248,4 +274,10 @@ async function chosen(
   const left = all.filter((rule) => (wanted.size === 0 || wanted.has(rule)) && !unwanted.has(rule));
   if (left.length === 0) throw new UsageError("no rule is left to check");
   return left;
+}
+
+/** @throws {UsageError} If there is no tree at the path */
+async function repositoryAt(path: string | undefined): Promise<Repository | null> {
+  if (path === undefined) return null;
+  return (await import("./source/repository.ts")).openRepository(path);
 }

@@ -8,6 +8,8 @@ import type { Linter } from "../rules/engine/lint.ts";
 import type { Rule } from "../rules/engine/rule.ts";
 import type { Confidence, Patch } from "../rules/engine/types.ts";
 import type { Version } from "../rules/kernel/types.ts";
+import type { Reviewer } from "../rules/tree/review.ts";
+import type { Repository } from "../rules/tree/tree.ts";
 import type { Input } from "./source/files.ts";
 
 /** The patch in an input. Never throws for what its bytes hold. */
@@ -39,4 +41,14 @@ export async function linterFor({ rules, concerns, kernel, minConfidence }: Judg
     minConfidence,
     load: async () => (await import("./grammar.ts")).readGrammar(),
   });
+}
+
+/** Judges series; upon the repository's tree where there is one. */
+export async function reviewerFor(judging: Judging, repository: Repository | null): Promise<Reviewer> {
+  const [{ createReviewer }, { createNeighbourhood }, linter] = await Promise.all([
+    import("../rules/tree/review.ts"),
+    import("../rules/tree/near.ts"),
+    linterFor(judging),
+  ]);
+  return createReviewer(linter, createNeighbourhood(judging.concerns), repository);
 }

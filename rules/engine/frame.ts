@@ -351,7 +351,14 @@ function join(
   return { text: withoutIdle(out, matters, gone).join("\n"), rows: out.rows, directives };
 }
 
-/** Blanks the functions that nobody will ask about, nor about what went from them; what is no function stays. */
+/** A helper shorter than this is kept for the sake of the functions that call it. */
+const MAX_HELPER_TEXT = 2000;
+const CALL = /\b([A-Za-z_]\w*)\s*\(/g;
+
+/**
+ * Blanks the functions that nobody will ask about, nor about what went from them; what is no function stays, and so
+ * do the small helpers that a function of interest calls.
+ */
 function withoutIdle(
   { lines, rows }: Text,
   matters: (text: string) => boolean,
@@ -362,6 +369,8 @@ function withoutIdle(
     const before = rows.slice(from, end).map((line) => line === null ? "" : gone.get(line) ?? "");
     return [...lines.slice(from, end), ...before].join("\n");
   };
+  const idle: { readonly from: number; readonly end: number; readonly text: string }[] = [];
+  const called = new Set<string>();
   let from = 0;
   let isFunction = false;
   for (let i = 0; i < lines.length; i++) {
@@ -372,9 +381,18 @@ function withoutIdle(
       if (!isFunction && /^\S.*;\s*$/.test(line)) from = i + 1;
       continue;
     }
-    if (isFunction && !matters(textOf(from, i + 1))) kept.fill("", from, i + 1);
+    if (isFunction) {
+      const text = textOf(from, i + 1);
+      if (!matters(text)) idle.push({ from, end: i + 1, text });
+      else for (const [, name] of text.matchAll(CALL)) called.add(name!);
+    }
     from = i + 1;
     isFunction = false;
+  }
+  for (const { from, end, text } of idle) {
+    const isHelper = text.length < MAX_HELPER_TEXT &&
+      called.has(headingName(text.slice(0, text.indexOf("{"))));
+    if (!isHelper) kept.fill("", from, end);
   }
   return kept;
 }

@@ -38,16 +38,16 @@ export interface Surroundings {
   readonly files: readonly FileDiff[];
   /** Findings of earlier patches of the series that are still there, if this patch does not repair them. */
   readonly open: readonly Finding[];
-  /**
-   * Files that those of a side refer to, to be read and not judged.
-   *
-   * @param read Parses a file; null when there is nothing in it
-   */
-  context(side: readonly SourceFile[], which: "new" | "old", read: ReadFile): readonly SourceFile[];
+  /** Files that those of a side refer to, to be read and not judged. */
+  context(files: readonly SourceFile[], side: "new" | "old", read: ReadFile): readonly SourceFile[];
 }
 
-/** Parses one side of a file. */
-export type ReadFile = (file: FileDiff, side: "new" | "old") => SourceFile | null;
+/** Parses one side of a file: of its functions, those that matter; those with code of interest unless told. */
+export type ReadFile = (
+  file: FileDiff,
+  side: "new" | "old",
+  matters?: (text: string) => boolean,
+) => SourceFile | null;
 
 /** Lints patches one after another. */
 export interface Linter {
@@ -92,7 +92,7 @@ export function createLinter(options: LinterOptions): Linter {
       let repaired: readonly Finding[] = [];
       if (code.length > 0) {
         const c = parser ??= await loadC(await options.load());
-        const read: ReadFile = (file, side) => readSource(file, side, c, concerns);
+        const read: ReadFile = (file, side, matters = concerns) => readSource(file, side, c, matters);
         const sideOf = (which: "new" | "old"): Side => {
           const sources = code.map((file) => read(file, which)).filter((file) => file !== null);
           return {
@@ -135,7 +135,7 @@ export function createLinter(options: LinterOptions): Linter {
       }
       const judged = patch.files.filter((file) => isJudged(file) && !(isOtherCode(file) && matters(file)))
         .reduce((n, file) => n + file.hunks.length, 0);
-      return { patch, findings, unseen, faults, repaired, judged };
+      return { patch, findings, unseen, faults, repaired, mended: [], fixed: [], judged };
     },
   };
 }
@@ -313,6 +313,7 @@ function toFinding(judged: Judged): Unprinted {
     wanted: draft.wanted ?? null,
     function: fn?.name ?? "",
     subject: judged.subject,
+    since: null,
   };
 }
 

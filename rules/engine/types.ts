@@ -216,6 +216,21 @@ export interface Finding {
   readonly subject: string;
   /** Hash of rule, key, path, function and line text: survives a rebase. */
   readonly fingerprint: string;
+  /** The version of the series that had it first; null: it is new, or there was no earlier version to compare with. */
+  readonly since: number | null;
+}
+
+/** A finding that a later patch of the series repairs. */
+export interface Mended {
+  readonly finding: Finding;
+  readonly by: Mail;
+}
+
+/** A finding that an earlier version of the series had, and this one has not. */
+export interface Fixed {
+  readonly finding: Finding;
+  /** The last version that had it. */
+  readonly version: number;
 }
 
 /** Something that was not judged. */
@@ -239,6 +254,10 @@ export interface Report {
   readonly faults: readonly Fault[];
   /** Of the findings that were open before the patch, those that it repairs. */
   readonly repaired: readonly Finding[];
+  /** What it introduces and a later patch of the series repairs: not among the findings. */
+  readonly mended: readonly Mended[];
+  /** What the version before had: told once for a series, with its first patch. */
+  readonly fixed: readonly Fixed[];
   /** Number of hunks that were looked at. */
   readonly judged: number;
 }

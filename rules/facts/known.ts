@@ -60,7 +60,7 @@ export class Gathered implements Known {
   result(file: SourceFile, name: string): Result | null {
     const list = this.results.get(name);
     if (list === undefined) return null;
-    const own = list.find(({ fn }) => fn.file === file);
+    const own = list.find(({ fn }) => fn.file === file) ?? list.find(({ fn }) => fn.file.path === file.path);
     if (own !== undefined) return own.result;
     const others = list.filter(({ fn }) => !fn.node.isStatic || /\.h$/.test(fn.file.path));
     return others.length === 1 ? others[0]!.result : null;

@@ -67,7 +67,11 @@ export const types: Fact<Types, SourceFile> = {
   derive(file, use) {
     const others = use(shared, use.side);
     const own = nothing();
-    if (!isHeader(file)) declare(file, own);
+    if (!isHeader(file)) {
+      // What an earlier patch of the series showed of the same file.
+      for (const other of use.side.context) if (other.path === file.path) declare(other, own);
+      declare(file, own);
+    }
     return {
       struct: (name) => own.structs.get(name) ?? others.structs.get(name) ?? null,
       isOwn: (name) => own.structs.has(name),

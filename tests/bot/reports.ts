@@ -29,6 +29,7 @@ export function finding(more: Partial<Finding> = {}): Finding {
     function: "foo_start",
     subject: "go(foo)",
     fingerprint: "f00",
+    since: null,
     ...more,
   };
 }
@@ -59,7 +60,7 @@ export function report(findings: readonly Finding[] = [], more: Partial<Report> 
     baseCommit: null,
     changeId: null,
   };
-  return { patch, findings, unseen: [], faults: [], repaired: [], judged: 1, ...more };
+  return { patch, findings, unseen: [], faults: [], repaired: [], mended: [], fixed: [], judged: 1, ...more };
 }
 
 /** A terminal that keeps what is printed. */

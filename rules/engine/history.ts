@@ -1,0 +1,92 @@
+/**
+ * One version of a series against the one before: which findings are new, which are still there, which are gone. A
+ * version is known by b4's change-id, or by its author and the title of its cover or of any of its patches. Pure; keeps
+ * of a version no more than its findings.
+ *
+ * @module
+ */
+
+import type { Finding, Fixed, Mail, Patch, Report } from "./types.ts";
+
+/** Remembers the versions that it was shown. */
+export interface History {
+  /**
+   * The reports with what the last version before says of them, and the version itself remembered.
+   *
+   * @param reports Of one posting, in order; a cover letter may be among them
+   * @param isComplete No patch of the posting is missing: what is not found is gone then
+   */
+  compare(reports: readonly Report[], isComplete: boolean): readonly Report[];
+}
+
+interface Posting {
+  readonly version: number;
+  readonly findings: readonly Finding[];
+}
+
+/** Postings that are remembered; the oldest go first. */
+const MAX_POSTINGS = 5000;
+
+/** Makes an empty one. */
+export function createHistory(): History {
+  /** By key: the posting of the highest version. */
+  const last = new Map<string, Posting>();
+  return {
+    compare(reports, isComplete) {
+      const keys = reports.flatMap(({ patch }) => keysOf(patch));
+      const version = reports[0]?.patch.mail.subject.version ?? 1;
+      const before = keys.map((key) => last.get(key)).find((known) =>
+        known !== undefined && known.version < version
+      );
+      const out = before === undefined ? reports : compared(reports, before, isComplete);
+      const posting = { version, findings: out.flatMap(({ findings }) => findings) };
+      for (const key of keys) {
+        if ((last.get(key)?.version ?? 0) > version) continue;
+        last.delete(key); // to be put last again
+        last.set(key, posting);
+      }
+      while (last.size > MAX_POSTINGS) last.delete(last.keys().next().value!);
+      return out;
+    },
+  };
+}
+
+function keysOf({ mail, changeId }: Patch): string[] {
+  if (!mail.subject.isPatch || mail.subject.isReply) return [];
+  const title = mail.subject.title.toLowerCase().replace(/\s+/g, " ").trim();
+  const keys = title === "" ? [] : [`${authorOf(mail)} ${title}`];
+  return changeId === null ? keys : [`change-id ${changeId}`, ...keys];
+}
+
+const authorOf = ({ author, from }: Mail) => (author ?? from)?.address.toLowerCase() ?? "";
+
+const place = ({ rule, key, at, function: fn, subject }: Finding) =>
+  JSON.stringify([rule, key, at.path, fn, subject]);
+
+function compared(reports: readonly Report[], before: Posting, isComplete: boolean): Report[] {
+  const left = [...before.findings];
+  const take = (is: (old: Finding) => boolean) => {
+    const i = left.findIndex(is);
+    return i === -1 ? null : left.splice(i, 1)[0]!;
+  };
+  const old = new Map<Finding, Finding>();
+  const all = reports.flatMap(({ findings }) => findings);
+  for (const finding of all) {
+    const same = take(({ fingerprint }) => fingerprint === finding.fingerprint);
+    if (same !== null) old.set(finding, same);
+  }
+  // The line was edited, and is still wrong.
+  for (const finding of all) {
+    const same = old.has(finding) ? null : take((other) => place(other) === place(finding));
+    if (same !== null) old.set(finding, same);
+  }
+  const fixed: Fixed[] = isComplete ? left.map((finding) => ({ finding, version: before.version })) : [];
+  return reports.map((report, i) => ({
+    ...report,
+    findings: report.findings.map((finding) => {
+      const same = old.get(finding);
+      return same === undefined ? finding : { ...finding, since: same.since ?? before.version };
+    }),
+    fixed: i === 0 ? fixed : [],
+  }));
+}

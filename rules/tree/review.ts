@@ -1,0 +1,186 @@
+/**
+ * A series upon its tree: patches apply one upon another in memory, each is judged with whole files, with the files
+ * near it and with what the earlier patches brought. A finding belongs to the patch that introduces it; one that a
+ * later patch of the series repairs is not reported.
+ *
+ * @module
+ */
+
+import type { Linter, ReadFile, Surroundings } from "../engine/lint.ts";
+import type { SourceFile } from "../engine/source.ts";
+import type { FileDiff, Finding, Patch, Report, Unseen } from "../engine/types.ts";
+import { type Applied, applyDiff, isApplied } from "./apply.ts";
+import type { Neighbourhood } from "./near.ts";
+import type { Repository, Tree, TreeFile } from "./tree.ts";
+import { unchanged, widen } from "./widen.ts";
+
+/** Judges patches that belong together. */
+export interface Reviewer {
+  /**
+   * Judges patches that apply one upon another.
+   *
+   * @param patches In the order in which they apply; a cover letter may be among them
+   * @returns One report for each patch, in the same order
+   */
+  review(patches: readonly Patch[]): Promise<readonly Report[]>;
+}
+
+/**
+ * Makes a reviewer.
+ *
+ * @param repository The kernel tree; null: there is none, and what the patches show is all there is
+ */
+export function createReviewer(
+  linter: Linter,
+  neighbourhood: Neighbourhood,
+  repository: Repository | null,
+): Reviewer {
+  return {
+    async review(patches) {
+      const state = new State(patches, neighbourhood, repository);
+      const reports: Report[] = [];
+      for (const patch of patches) {
+        const { around, unseen } = state.next(patch, reports.flatMap(({ findings }) => findings));
+        const report = await linter.lint(patch, around);
+        for (const [i, earlier] of reports.entries()) {
+          const gone = earlier.findings.filter((finding) => report.repaired.includes(finding));
+          if (gone.length === 0) continue;
+          reports[i] = {
+            ...earlier,
+            findings: earlier.findings.filter((finding) => !gone.includes(finding)),
+            mended: [...earlier.mended, ...gone.map((finding) => ({ finding, by: patch.mail }))],
+          };
+        }
+        reports.push({ ...report, unseen: [...unseen, ...report.unseen] });
+      }
+      return reports;
+    },
+  };
+}
+
+/** The tree as the patches so far have left it. */
+class Overlay implements Tree {
+  /** null: deleted. */
+  private readonly changed = new Map<string, string | null>();
+
+  constructor(private readonly below: Tree | null) {}
+
+  get name(): string {
+    return this.below?.name ?? "the series alone";
+  }
+
+  /** Whether a patch has written the file, so that its text is the one that it leaves. */
+  has(path: string): boolean {
+    return this.changed.has(path);
+  }
+
+  /** Forgets a file: a patch changed it, and nobody knows into what. */
+  lose(path: string): void {
+    this.changed.set(path, null);
+  }
+
+  write(path: string, text: string | null): void {
+    this.changed.set(path, text);
+  }
+
+  read(path: string): TreeFile | null {
+    const text = this.changed.get(path);
+    if (text === undefined) return this.below?.read(path) ?? null;
+    // The content has no name in the repository; this one is as good as long as it is another for another content.
+    return text === null ? null : { path, text, blob: `overlay ${text.length} ${hash(text)}` };
+  }
+
+  list(folder: string): readonly string[] {
+    const names = new Set(this.below?.list(folder) ?? []);
+    for (const [path, text] of this.changed) {
+      if (path.slice(0, Math.max(0, path.lastIndexOf("/"))) !== folder) continue;
+      if (text === null) names.delete(path);
+      else names.add(path);
+    }
+    return [...names].sort();
+  }
+}
+
+/** FNV-1a, 32 bits, of every character. */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
+
+class State {
+  private readonly overlay: Overlay;
+  private readonly baseCommit: string | null;
+  /** What earlier patches showed of files that are not known as a whole. */
+  private readonly fragments: FileDiff[] = [];
+
+  constructor(
+    patches: readonly Patch[],
+    private readonly neighbourhood: Neighbourhood,
+    private readonly repository: Repository | null,
+  ) {
+    // git puts the trailer into the cover letter, or the first patch.
+    this.baseCommit = patches.find(({ baseCommit }) => baseCommit !== null)?.baseCommit ?? null;
+    const base = this.baseCommit === null ? null : repository?.at(this.baseCommit) ?? null;
+    this.overlay = new Overlay(base ?? repository?.head ?? null);
+  }
+
+  /** What surrounds a patch; the tree moves on to what it leaves. */
+  next(patch: Patch, open: readonly Finding[]): { readonly around: Surroundings; readonly unseen: Unseen[] } {
+    const unseen: Unseen[] = [];
+    const files = patch.files.map((file) => this.apply(file, unseen));
+    const touched = new Set(patch.files.flatMap(({ oldPath, newPath }) => [oldPath, newPath]));
+    // A finding in a file that this patch leaves alone may be repaired by what it does to a helper.
+    const others = new Set(open.map(({ at }) => at.path).filter((path) => !touched.has(path)));
+    for (const path of others) {
+      const file = this.overlay.has(path) ? this.overlay.read(path) : null;
+      if (file !== null) files.push(unchanged(path, file.text));
+    }
+    const fragments = [...this.fragments];
+    this.fragments.push(...files.filter(({ origin }) => origin === "diff"));
+    return {
+      around: { files, open, context: (sources, _side, read) => this.context(sources, fragments, read) },
+      unseen,
+    };
+  }
+
+  private context(
+    sources: readonly SourceFile[],
+    fragments: readonly FileDiff[],
+    read: ReadFile,
+  ): readonly SourceFile[] {
+    return [
+      ...fragments.map((file) => read(file, "new")).filter((file) => file !== null),
+      ...this.neighbourhood.of(sources, this.overlay, read),
+    ];
+  }
+
+  /** The diff with all lines of its file; the diff itself where it does not apply. */
+  private apply(file: FileDiff, unseen: Unseen[]): FileDiff {
+    if (file.origin !== "diff" || file.status === "binary" || file.status === "combined") return file;
+    const { oldPath, newPath } = file;
+    const base = this.baseOf(file);
+    if ("reason" in base) {
+      // Without a tree the diff is all there is to be expected.
+      if (this.repository !== null) {
+        unseen.push({ what: newPath ?? oldPath ?? "", reason: `judged from the diff alone: ${base.reason}` });
+      }
+      // Its later state is not known: nothing may be applied upon the earlier one.
+      for (const path of [oldPath, newPath]) if (path !== null) this.overlay.lose(path);
+      return file;
+    }
+    const { before, applied } = base;
+    if (oldPath !== null && oldPath !== newPath && file.status !== "copied") {
+      this.overlay.write(oldPath, null);
+    }
+    if (newPath !== null) this.overlay.write(newPath, applied.text);
+    if (newPath === null || before === null) return file;
+    return widen(file, before, applied.placed) ?? file;
+  }
+
+  private baseOf(file: FileDiff): { before: string | null; applied: Applied } | { reason: string } {
+    const before = file.oldPath === null ? null : this.overlay.read(file.oldPath)?.text ?? null;
+    const applied = applyDiff(before, file);
+    return isApplied(applied) ? { before, applied } : applied;
+  }
+}
