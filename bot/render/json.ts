@@ -24,6 +24,8 @@ export function jsonRenderer(): Renderer {
   const findings: string[] = [];
   const unseen: string[] = [];
   const faults: string[] = [];
+  const fixed: string[] = [];
+  const mended: string[] = [];
   let hasInput = false;
   return {
     begin({ tool }: RunStart) {
@@ -32,8 +34,15 @@ export function jsonRenderer(): Renderer {
     report({ input, kind, report }: Judged) {
       const { mail, defects } = report.patch;
       const { position, messageId } = mail;
-      for (const finding of inOrder(report.findings)) {
-        findings.push(printableJson(findingRow(finding, input, position, messageId)));
+      const row = (finding: Finding) => findingRow(finding, input, position, messageId);
+      for (const finding of inOrder(report.findings)) findings.push(printableJson(row(finding)));
+      for (const { finding, version } of report.fixed) {
+        fixed.push(printableJson({ version, finding: row(finding) }));
+      }
+      for (const { finding, by } of report.mended) {
+        mended.push(
+          printableJson({ by: { messageId: by.messageId, subject: by.subject.text }, finding: row(finding) }),
+        );
       }
       for (const { what, reason } of report.unseen) {
         unseen.push(printableJson({ input, what, reason, position }));
@@ -41,7 +50,7 @@ export function jsonRenderer(): Renderer {
       for (const { rule, where, error } of report.faults) {
         faults.push(printableJson({ input, rule, where, message: error.message }));
       }
-      const row = printableJson({
+      const about = printableJson({
         input,
         kind,
         position,
@@ -52,7 +61,7 @@ export function jsonRenderer(): Renderer {
       });
       const lead = hasInput ? ",\n" : "\n";
       hasInput = true;
-      return lead + row;
+      return lead + about;
     },
     refuse({ input, what, reason }) {
       unseen.push(printableJson({ input, what, reason, position: null }));
@@ -60,7 +69,7 @@ export function jsonRenderer(): Renderer {
     },
     end(summary) {
       return `\n],\n"findings":${rows(findings)},\n"unseen":${rows(unseen)},\n"faults":${rows(faults)},\n` +
-        `"summary":${printableJson(summary)}}\n`;
+        `"fixed":${rows(fixed)},\n"mended":${rows(mended)},\n"summary":${printableJson(summary)}}\n`;
     },
   };
 }
@@ -75,7 +84,8 @@ function findingRow(
   position: number | null,
   messageId: string | null,
 ): unknown {
-  const { rule, key, severity, confidence, at, message, because, unless, wanted, fingerprint } = finding;
+  const { rule, key, severity, confidence, at, message, because, unless, wanted, fingerprint, since } =
+    finding;
   return {
     rule,
     key,
@@ -95,6 +105,7 @@ function findingRow(
     position,
     messageId,
     fingerprint,
+    since,
     help: helpOf(rule),
   };
 }

@@ -32,6 +32,16 @@ export function textRenderer(): Renderer {
       if (findings.length > 0 && !quiet) out.push(heading(mail, brush));
       for (const finding of findings) out.push(...findingLines(finding, brush));
       if (!quiet) {
+        for (const { finding, version } of report.fixed) {
+          out.push(`${brush("note", `fixed since v${version}:`)} ${oneLine(finding)}`);
+        }
+        for (const { finding, by } of report.mended) {
+          out.push(
+            `${brush("note", "left out:")} ${oneLine(finding)}, which "${
+              printable(by.subject.text)
+            }" repairs`,
+          );
+        }
         for (const defect of report.patch.defects) out.push(defectLine(mail, defect, brush));
         // A mailbox is full of covers and replies: that they hold no diff goes without saying.
         if (mail.position === null || report.patch.files.length > 0) {
@@ -61,7 +71,7 @@ function heading(mail: Mail, brush: Paint): string {
 }
 
 function findingLines(finding: Finding, brush: Paint): string[] {
-  const { at, severity, confidence, message, rule, because, unless, wanted } = finding;
+  const { at, severity, confidence, message, rule, because, unless, wanted, since } = finding;
   const out = [
     `${brush("place", where(at))} ${brush(severity, `${severity}:`)} ${printable(message)} [${rule}]`,
     ...quote(at, brush),
@@ -74,12 +84,16 @@ function findingLines(finding: Finding, brush: Paint): string[] {
     }
   }
   out.push(`  confidence: ${confidence}${unless === "" ? "" : `, unless ${printable(unless)}`}`);
+  if (since !== null) out.push(`  still there: v${since} had it, too`);
   if (wanted !== null) {
     const [first = "", ...rest] = printableLines(wanted.trimEnd());
     out.push(`  wanted: ${first}`, ...rest.map((line) => `          ${line}`));
   }
   return out;
 }
+
+const oneLine = ({ at, message, rule }: Finding) =>
+  `${printable(at.path)}:${at.line}: ${printable(message)} [${rule}]`;
 
 /** `path:line:column:`, with a word for lines that the patch takes away. */
 function where({ path, line, column, side }: Span): string {

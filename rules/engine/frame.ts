@@ -134,10 +134,11 @@ function branches(out: string[], starts: readonly number[], end: number, first: 
   let before = all[0]!.from - 1;
   while (before >= 0 && out[before]!.trim() === "") before--;
   const isStatement = (before < 0 || /[;{}:]\s*$/.test(out[before]!)) &&
+    placeOf(out, all[0]!.from) !== "data" &&
     all.every((b) => {
       const text = body(b);
       return depthOf(text).end === 0 && depthOf(text).min >= 0 &&
-        (text.trim() === "" || /[;}]\s*$/.test(text)) &&
+        (text.trim() === "" ? before >= 0 && /^[ \t]/.test(out[before]!) : /[;}]\s*$/.test(text)) &&
         !/^\s*(?:case\b|default\s*:|else\b)/.test(text) && /^[ \t]|^$/m.test(text) &&
         !/^[A-Za-z_{}]/m.test(text);
     });
@@ -153,12 +154,30 @@ function branches(out: string[], starts: readonly number[], end: number, first: 
   }
   if (
     all.every((b) =>
-      depthOf(body(b)).end === 0 && depthOf(body(b)).min >= 0 && /^(?:[A-Za-z_{}]|$)/m.test(body(b))
+      depthOf(body(b)).end === 0 && depthOf(body(b)).min >= 0 &&
+      (/^(?:[A-Za-z_{}]|$)/m.test(body(b)) || placeOf(out, b.from) === "data")
     )
   ) {
-    return; // whole definitions at file level: all of them are code
+    return; // whole definitions at file level, or fields: all of them are code
   }
   for (const b of all.slice(1)) for (let i = b.from; i < b.to; i++) out[i] = "";
+}
+
+/**
+ * What a row lies in, told by the last line above that starts at column 0: the fields of a struct, the entries of a
+ * table, or code, as far as it is shown.
+ */
+function placeOf(lines: readonly string[], row: number): "data" | "code" {
+  for (let i = row - 1; i >= 0; i--) {
+    const line = lines[i]!;
+    if (!/^[A-Za-z_{}]/.test(line) || /^\w+:/.test(line)) continue;
+    return /^(?:(?:typedef|static|const|extern)\s+)*(?:struct|union|enum)\b[^()=;]*\{\s*$|=\s*\{\s*$/.test(
+        line,
+      )
+      ? "data"
+      : "code";
+  }
+  return "code";
 }
 
 /** A macro with a body becomes a function, so that its statements are seen. */

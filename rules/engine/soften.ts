@@ -75,6 +75,10 @@ const TYPED_MACROS =
   /\b(min_t|max_t|clamp_t|va_arg|check_add_overflow_t|ALIGN_t|roundup_t|array_size_t|kmalloc_obj|kzalloc_obj|kmalloc_objs|kzalloc_objs)\s*\(\s*((?:unsigned|signed|long|int|short|char)(?:\s+(?:unsigned|signed|long|int|short|char))*)\b/g;
 const TYPE_POINTER_ARGUMENT =
   /(\b(?:list_entry|container_of|va_arg|cast|rcu_dereference_protected|kzalloc_obj)\s*\([^;{}]{0,200}?,\s*\w+\s*)(\*+)(?=\s*[,)])/g;
+// Declarations in the clothes of calls (linux/types.h, hashtable.h, kfifo.h, stddef.h), which no struct may hold.
+const DECLARING_CALL = /\bDECLARE_(?:BITMAP|HASHTABLE|KFIFO|KFIFO_PTR|EWMA)\s*\([^;{}]*\)\s*(?=;)/g;
+const FLEXIBLE_ARRAY = /\b(DECLARE_FLEX_ARRAY\s*\()([^;{}(),]+)(,)([^;{}(),]+)(\))/g;
+const STRUCT_GROUP = /\b(?:__)?struct_group(?:_attr|_tagged)?\s*\(/g;
 const BLOCK_MACRO = /([;{}:)]\s*|\belse\s+|^\s*)\b([A-Za-z_]\w{1,})(\s*)\(/gm;
 const KEYWORDS = new Set([
   "if",
@@ -109,6 +113,22 @@ const put = (text: string[], at: number, length: number, word: string) => {
   for (let i = 0; i < length; i++) text[at + i] = i < word.length ? word[i]! : " ";
 };
 
+/** `struct_group(name, fields…);` is its fields, for whoever looks for a field. */
+function withoutGroups(text: string): string {
+  const chars = text.split("");
+  for (const { 0: head, index } of text.matchAll(STRUCT_GROUP)) {
+    const close = closingParen(text, index + head.length - 1);
+    // What stands in front of the first field: a tag, a name, attributes.
+    const names = head.includes("__") ? 3 : head.includes("_attr") || head.includes("_tagged") ? 2 : 1;
+    let from = index + head.length;
+    for (let i = 0; i < names && from > 0; i++) from = text.indexOf(",", from) + 1;
+    if (close === -1 || from === 0 || from > close) continue;
+    put(chars, index, from - index, "");
+    put(chars, close, 1, "");
+  }
+  return chars.join("");
+}
+
 /** Softens comment-free C. */
 export function soften(source: string): Softened {
   let text = source
@@ -124,6 +144,16 @@ export function soften(source: string): Softened {
       (whole: string, macro: string, type: string) =>
         macro + whole.slice(macro.length, -type.length) + type.replace(/\s/g, "_"),
     );
+  if (text.includes("DECLARE_")) {
+    text = text
+      .replace(DECLARING_CALL, blank)
+      .replace(
+        FLEXIBLE_ARRAY,
+        (_, head: string, type: string, comma: string, name: string, tail: string) =>
+          blank(head) + type + blank(comma) + name + blank(tail),
+      );
+  }
+  if (text.includes("struct_group")) text = withoutGroups(text);
   const loops = new Set<number>();
   let chars: string[] | null = null;
   BLOCK_MACRO.lastIndex = 0;

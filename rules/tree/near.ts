@@ -21,11 +21,11 @@ export interface Neighbourhood {
 }
 
 /** Headers looked at for one side of a patch, and how far from its own includes. */
-const MAX_HEADERS = 80;
+const MAX_HEADERS = 400;
 const MAX_DEPTH = 3;
 /** Sources looked at, and files parsed, for one side of a patch. */
 const MAX_SOURCES = 800;
-const MAX_PARSED = 24;
+const MAX_PARSED = 40;
 /** Parsed files that are remembered. */
 const MAX_REMEMBERED = 96;
 /** A helper shorter than this is read whatever it is about: `return bo->base + offset;` names nothing. */
@@ -66,12 +66,22 @@ export function createNeighbourhood(concerns: (code: string) => boolean): Neighb
       const own = new Set(files.map(({ path }) => path));
       const wanted = wantedBy(files);
       const headers = headersOf(files, tree, sketchOf);
-      const picked = headers.filter((file) => !own.has(file.path) && offers(sketchOf(file), wanted, true));
-      for (const file of sourcesNear(files, headers, tree)) {
-        if (picked.length >= MAX_PARSED) break;
-        if (!own.has(file.path) && offers(sketchOf(file), wanted, false)) picked.push(file);
+      const found = new Map<string, SourceFile>();
+      const take = (file: TreeFile, isHeader: boolean): boolean => {
+        if (own.has(file.path) || found.has(file.path) || found.size >= MAX_PARSED) return false;
+        const source = offers(sketchOf(file), wanted, isHeader) ? parse(file, read) : null;
+        if (source === null) return false;
+        found.set(file.path, source);
+        // The struct behind a field leads on to those that it is made of.
+        if (isHeader) wantFieldTypes(source, wanted);
+        return true;
+      };
+      for (let isNew = true; isNew;) {
+        isNew = false;
+        for (const file of headers) isNew = take(file, true) || isNew;
       }
-      return picked.slice(0, MAX_PARSED).map((file) => parse(file, read)).filter((file) => file !== null);
+      for (const file of sourcesNear(files, headers, tree)) take(file, false);
+      return [...found.values()];
     },
   };
 }
@@ -108,11 +118,21 @@ function wantedBy(files: readonly SourceFile[]): Wanted {
       for (const param of node.params) type(param.type);
       walkStmt(node.body, { expr, stmt });
     }
-    // A field leads on to the struct that it is of, wherever that is declared.
-    for (const { fields: declared } of file.unit.structs) for (const field of declared) type(field.type);
     for (const { name } of file.functions) calls.delete(name);
   }
-  return { calls, structs, fields };
+  const wanted = { calls, structs, fields };
+  for (const file of files) wantFieldTypes(file, wanted);
+  return wanted;
+}
+
+/** Adds the types of those fields of a file's structs that somebody uses. */
+function wantFieldTypes(file: SourceFile, wanted: Wanted): void {
+  for (const { fields } of file.unit.structs) {
+    for (const { name, type } of fields) {
+      if (!wanted.fields.has(name)) continue;
+      for (const [, struct] of type.matchAll(STRUCT_NAME)) wanted.structs.add(struct!);
+    }
+  }
 }
 
 const folderOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf("/")));
