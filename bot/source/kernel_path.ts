@@ -8,7 +8,7 @@
 import { dirname, join, relative, resolve } from "@std/path";
 
 /** Both stand in the root of every kernel tree since v2.6. */
-const MARKS = ["MAINTAINERS", "Kbuild"];
+export const MARKS = ["MAINTAINERS", "Kbuild"];
 const MAX_LEVELS = 32;
 
 /** Relative to the root of the tree when there is one above the file; as given otherwise. */
