@@ -279,5 +279,14 @@ async function chosen(
 /** @throws {UsageError} If there is no tree at the path */
 async function repositoryAt(path: string | undefined): Promise<Repository | null> {
   if (path === undefined) return null;
-  return (await import("./source/repository.ts")).openRepository(path);
+  const [{ openRepository }, { TreeError }] = await Promise.all([
+    import("./source/repository.ts"),
+    import("./source/tree_error.ts"),
+  ]);
+  try {
+    return openRepository(path);
+  } catch (error) {
+    if (error instanceof TreeError) throw new UsageError(error.message);
+    throw error;
+  }
 }

@@ -45,10 +45,9 @@ export async function linterFor({ rules, concerns, kernel, minConfidence }: Judg
 
 /** Judges series; upon the repository's tree where there is one. */
 export async function reviewerFor(judging: Judging, repository: Repository | null): Promise<Reviewer> {
-  const [{ createReviewer }, { createNeighbourhood }, linter] = await Promise.all([
+  const [{ createReviewer }, linter] = await Promise.all([
     import("../rules/tree/review.ts"),
-    import("../rules/tree/near.ts"),
     linterFor(judging),
   ]);
-  return createReviewer(linter, createNeighbourhood(judging.concerns), repository);
+  return createReviewer(linter, judging.concerns, repository);
 }

@@ -10,7 +10,8 @@ import type { Linter, ReadFile, Surroundings } from "../engine/lint.ts";
 import type { SourceFile } from "../engine/source.ts";
 import type { FileDiff, Finding, Patch, Report, Unseen } from "../engine/types.ts";
 import { type Applied, applyDiff, isApplied } from "./apply.ts";
-import type { Neighbourhood } from "./near.ts";
+import { blobId } from "./blob.ts";
+import { createNeighbourhood, type Neighbourhood } from "./near.ts";
 import type { Repository, Tree, TreeFile } from "./tree.ts";
 import { unchanged, widen } from "./widen.ts";
 
@@ -28,16 +29,18 @@ export interface Reviewer {
 /**
  * Makes a reviewer.
  *
+ * @param concerns Whether code is of interest, as the linter was told
  * @param repository The kernel tree; null: there is none, and what the patches show is all there is
  */
 export function createReviewer(
   linter: Linter,
-  neighbourhood: Neighbourhood,
+  concerns: (code: string) => boolean,
   repository: Repository | null,
 ): Reviewer {
+  const neighbourhood = createNeighbourhood(concerns);
   return {
     async review(patches) {
-      const state = new State(patches, neighbourhood, repository);
+      const state = new State(patches, neighbourhood, concerns, repository);
       const reports: Report[] = [];
       for (const patch of patches) {
         const { around, unseen } = state.next(patch, reports.flatMap(({ findings }) => findings));
@@ -86,8 +89,7 @@ class Overlay implements Tree {
   read(path: string): TreeFile | null {
     const text = this.changed.get(path);
     if (text === undefined) return this.below?.read(path) ?? null;
-    // The content has no name in the repository; this one is as good as long as it is another for another content.
-    return text === null ? null : { path, text, blob: `overlay ${text.length} ${hash(text)}` };
+    return text === null ? null : { path, text, blob: blobId(new TextEncoder().encode(text)) };
   }
 
   list(folder: string): readonly string[] {
@@ -101,13 +103,6 @@ class Overlay implements Tree {
   }
 }
 
-/** FNV-1a, 32 bits, of every character. */
-function hash(text: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  return h >>> 0;
-}
-
 class State {
   private readonly overlay: Overlay;
   private readonly baseCommit: string | null;
@@ -117,6 +112,7 @@ class State {
   constructor(
     patches: readonly Patch[],
     private readonly neighbourhood: Neighbourhood,
+    private readonly concerns: (code: string) => boolean,
     private readonly repository: Repository | null,
   ) {
     // git puts the trailer into the cover letter, or the first patch.
@@ -161,9 +157,9 @@ class State {
     const { oldPath, newPath } = file;
     const base = this.baseOf(file);
     if ("reason" in base) {
-      // Without a tree the diff is all there is to be expected.
-      if (this.repository !== null) {
-        unseen.push({ what: newPath ?? oldPath ?? "", reason: `judged from the diff alone: ${base.reason}` });
+      // Without a tree the diff is all there is to be expected, and of a Makefile nothing is.
+      if (this.repository !== null && newPath !== null && this.isOfInterest(file)) {
+        unseen.push({ what: `${newPath ?? oldPath} beyond its hunks`, reason: base.reason });
       }
       // Its later state is not known: nothing may be applied upon the earlier one.
       for (const path of [oldPath, newPath]) if (path !== null) this.overlay.lose(path);
@@ -176,6 +172,10 @@ class State {
     if (newPath !== null) this.overlay.write(newPath, applied.text);
     if (newPath === null || before === null) return file;
     return widen(file, before, applied.placed) ?? file;
+  }
+
+  private isOfInterest({ hunks }: FileDiff): boolean {
+    return hunks.some(({ lines }) => lines.some(({ text }) => this.concerns(text)));
   }
 
   private baseOf(file: FileDiff): { before: string | null; applied: Applied } | { reason: string } {
