@@ -53,6 +53,7 @@ export function fileOf(...hunks: Hunk[]): FileDiff {
     oldBlob: null,
     newBlob: null,
     hunks,
+    all: null,
     trailer: [],
   };
 }

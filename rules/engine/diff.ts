@@ -169,6 +169,7 @@ export function fileFromSource(path: string, text: string): FileDiff {
     oldBlob: null,
     newBlob: null,
     hunks: [hunk],
+    all: null,
     trailer: [],
   };
 }
@@ -216,6 +217,7 @@ function toFile(header: Header, hunks: readonly Hunk[], trailer: readonly string
     oldBlob: header.oldBlob,
     newBlob: header.newBlob,
     hunks,
+    all: null,
     trailer,
   };
 }

@@ -39,24 +39,27 @@ export function frame(
   const directives: string[] = [];
   const pieces: Piece[] = [];
   const gone = new Map<Line, string>();
-  for (const hunk of file.hunks) {
-    if (side === "new") noteRemoved(hunk, gone);
-    const lines = hunk.lines.filter((line) => line.kind !== (side === "new" ? "removed" : "added"));
+  const stretches = file.all === null
+    ? file.hunks.map((hunk) => ({ section: sectionOf(hunk), lines: hunk.lines }))
+    : [{ section: "", lines: file.all }];
+  for (const { section, lines: both } of stretches) {
+    if (side === "new") noteRemoved(both, gone);
+    const lines = both.filter((line) => line.kind !== (side === "new" ? "removed" : "added"));
     if (lines.length === 0) continue;
-    pieces.push({ section: sectionOf(hunk), lines, code: code(lines.map((line) => line.text), directives) });
+    pieces.push({ section, lines, code: code(lines.map((line) => line.text), directives) });
   }
   return join(pieces, directives, matters, gone);
 }
 
-/** Notes what a hunk removes at the line that follows it, or at its last line. */
-function noteRemoved(hunk: Hunk, gone: Map<Line, string>): void {
+/** Notes what is removed at the line that follows it, or at the last line. */
+function noteRemoved(lines: readonly Line[], gone: Map<Line, string>): void {
   let text = "";
   let last: Line | null = null;
   const note = (line: Line) => {
     if (text !== "") gone.set(line, `${gone.get(line) ?? ""}${text}`);
     text = "";
   };
-  for (const line of hunk.lines) {
+  for (const line of lines) {
     if (line.kind === "removed") text += `${line.text}\n`;
     else note(last = line);
   }

@@ -114,6 +114,7 @@ export function createLinter(options: LinterOptions): Linter {
         if (after.length > 0 || atStake.length > 0) {
           const before = judge(createUse(sideOf("old")), rules, faults, concerns);
           findings = introduced(after, before)
+            .filter(isOfPatch)
             .sort((a, b) => a.draft.at.start - b.draft.at.start)
             .map(toFinding)
             .filter((finding) => RANK[finding.confidence] >= minRank)
@@ -154,7 +155,7 @@ const isOtherCode = (file: FileDiff) =>
   isJudged(file) && !isCode(file) && file.newPath !== null && /\.(?:rs|S|s|[ch]\.in)$/.test(file.newPath);
 const isCode = (file: FileDiff) =>
   isJudged(file) && file.newPath !== null &&
-  (file.origin === "quote" || file.origin === "source" || C_FILE.test(file.newPath));
+  (file.origin !== "diff" || C_FILE.test(file.newPath));
 
 /** The longest function of v6.12 (a register table of habanalabs) has 213,339 characters. */
 const MAX_FUNCTION_TEXT = 250_000;
@@ -259,6 +260,14 @@ function run(
 /** What a mistake is known by: with the function's name, and without it where the code was moved. */
 const exact = (j: Judged) => JSON.stringify([j.rule.id, j.draft.say, j.fn?.name ?? "", j.subject]);
 const loose = (j: Judged) => JSON.stringify([j.rule.id, j.draft.say, j.subject]);
+
+/**
+ * Whether the patch has a part in it: it changes the function, or something in the chain of evidence. Of a whole file
+ * most functions are none of its business.
+ */
+const isOfPatch = ({ draft, file, fn }: Judged) =>
+  fn === null || fn.touched || file.removedIn(fn.node).length > 0 ||
+  (draft.because ?? []).some((link) => (link.file ?? file).isChanged(link.at));
 
 /** The open findings that the old side still has and the new side has not. */
 function gone(open: readonly Finding[], before: readonly Judged[], after: readonly Judged[]): Finding[] {

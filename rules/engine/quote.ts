@@ -338,6 +338,7 @@ function toFile(draft: Draft): FileDiff {
     oldBlob: null,
     newBlob: null,
     hunks: draft.hunks,
+    all: null,
     trailer: [],
   };
 }

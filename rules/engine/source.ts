@@ -78,7 +78,7 @@ export function readSource(
   matters?: (text: string) => boolean,
 ): SourceFile | null {
   const path = side === "new" ? diff.newPath : diff.oldPath;
-  if (path === null || diff.hunks.length === 0) return null;
+  if (path === null || (diff.hunks.length === 0 && diff.all === null)) return null;
   const framed = frame(diff, side, matters);
   if (framed.rows.length === 0) return null;
   const unit = parser.parse(framed.text);
@@ -98,8 +98,8 @@ const NO_UNIT: Unit = { functions: [], structs: [], globals: [], stray: [] };
 
 const INCLUDE = /^\s*#\s*include\s*[<"]([^>"]+)[>"]/;
 
-const isWhole = ({ origin, status, hunks }: FileDiff): boolean =>
-  origin === "source" || origin === "tree" ||
+const isWhole = ({ origin, status, hunks, all }: FileDiff): boolean =>
+  origin === "source" || all !== null ||
   (origin === "diff" && status === "created" && hunks.every((hunk) => hunk.whole));
 
 class Source implements SourceFile {

@@ -130,12 +130,8 @@ export interface FileDiff {
   /** null: the file is deleted. */
   readonly newPath: string | null;
   readonly status: "modified" | "created" | "deleted" | "renamed" | "copied" | "mode" | "binary" | "combined";
-  /**
-   * `quote`: lines quoted in a reply; line numbers are the mail's own when the quote has no `@@` line. `source`: a
-   * file of its own, every line counts as added. `tree`: all lines of a file of the kernel tree, those that the
-   * patch changes among them.
-   */
-  readonly origin: "diff" | "quote" | "source" | "tree";
+  /** `quote`: lines quoted in a reply; line numbers are the mail's own when the quote has no `@@` line. */
+  readonly origin: "diff" | "quote" | "source";
   /** Every line from `diff --git` (or `---`) to the line before the first hunk, verbatim. */
   readonly header: readonly string[];
   readonly bodyNo: number;
@@ -143,6 +139,8 @@ export interface FileDiff {
   readonly oldBlob: string | null;
   readonly newBlob: string | null;
   readonly hunks: readonly Hunk[];
+  /** Every line of the file, those of the hunks among them; null when only the hunks are known. */
+  readonly all: readonly Line[] | null;
   /** Lines behind the last hunk that belong to this file (binary patch data), verbatim. */
   readonly trailer: readonly string[];
 }

@@ -10,6 +10,7 @@ import type { Linter, ReadFile, Surroundings } from "../engine/lint.ts";
 import type { SourceFile } from "../engine/source.ts";
 import type { FileDiff, Finding, Patch, Report, Unseen } from "../engine/types.ts";
 import { type Applied, applyDiff, isApplied } from "./apply.ts";
+import { type Base, baseFor, findPreImage, isFound } from "./base.ts";
 import { blobId } from "./blob.ts";
 import { createNeighbourhood, type Neighbourhood } from "./near.ts";
 import type { Repository, Tree, TreeFile } from "./tree.ts";
@@ -105,7 +106,7 @@ class Overlay implements Tree {
 
 class State {
   private readonly overlay: Overlay;
-  private readonly baseCommit: string | null;
+  private readonly base: Base | null;
   /** What earlier patches showed of files that are not known as a whole. */
   private readonly fragments: FileDiff[] = [];
 
@@ -116,9 +117,9 @@ class State {
     private readonly repository: Repository | null,
   ) {
     // git puts the trailer into the cover letter, or the first patch.
-    this.baseCommit = patches.find(({ baseCommit }) => baseCommit !== null)?.baseCommit ?? null;
-    const base = this.baseCommit === null ? null : repository?.at(this.baseCommit) ?? null;
-    this.overlay = new Overlay(base ?? repository?.head ?? null);
+    const named = patches.find(({ baseCommit }) => baseCommit !== null)?.baseCommit ?? null;
+    this.base = repository === null ? null : baseFor(named, repository);
+    this.overlay = new Overlay(this.base?.tree ?? null);
   }
 
   /** What surrounds a patch; the tree moves on to what it leaves. */
@@ -133,7 +134,7 @@ class State {
       if (file !== null) files.push(unchanged(path, file.text));
     }
     const fragments = [...this.fragments];
-    this.fragments.push(...files.filter(({ origin }) => origin === "diff"));
+    this.fragments.push(...files.filter(({ origin, all }) => origin === "diff" && all === null));
     return {
       around: { files, open, context: (sources, _side, read) => this.context(sources, fragments, read) },
       unseen,
@@ -165,7 +166,10 @@ class State {
       for (const path of [oldPath, newPath]) if (path !== null) this.overlay.lose(path);
       return file;
     }
-    const { before, applied } = base;
+    const { before, applied, doubt } = base;
+    if (doubt !== null && this.isOfInterest(file)) {
+      unseen.push({ what: `${newPath ?? oldPath} where its context differs`, reason: doubt });
+    }
     if (oldPath !== null && oldPath !== newPath && file.status !== "copied") {
       this.overlay.write(oldPath, null);
     }
@@ -178,9 +182,15 @@ class State {
     return hunks.some(({ lines }) => lines.some(({ text }) => this.concerns(text)));
   }
 
-  private baseOf(file: FileDiff): { before: string | null; applied: Applied } | { reason: string } {
+  private baseOf(
+    file: FileDiff,
+  ): { before: string | null; applied: Applied; doubt: string | null } | { reason: string } {
+    if (this.repository !== null && this.base !== null) {
+      const found = findPreImage(file, this.base, this.repository, this.overlay);
+      return isFound(found) ? { ...found, doubt: found.fuzz > 0 ? found.said : null } : found;
+    }
     const before = file.oldPath === null ? null : this.overlay.read(file.oldPath)?.text ?? null;
     const applied = applyDiff(before, file);
-    return isApplied(applied) ? { before, applied } : applied;
+    return isApplied(applied) ? { before, applied, doubt: null } : applied;
   }
 }

@@ -27,20 +27,8 @@ const treeLine = (text: string, oldNo: number, newNo: number): Line => ({
   newNo,
 });
 
-const wholeHunk = (lines: readonly Line[], bodyNo: number): Hunk => ({
-  header: "",
-  bodyNo,
-  oldStart: 1,
-  oldCount: lines.filter((line) => line.kind !== "added").length,
-  newStart: 1,
-  newCount: lines.filter((line) => line.kind !== "removed").length,
-  section: "",
-  lines,
-  whole: true,
-});
-
 /**
- * The same diff with all lines of the file. Where fuzz gave a context line up, the file's own line stands.
+ * The same diff with all lines of the file, its hunks where they went. Where fuzz gave a context line up, the file's own line stands.
  *
  * @param before The text that the diff applies to
  * @param placed Where its hunks went
@@ -48,24 +36,28 @@ const wholeHunk = (lines: readonly Line[], bodyNo: number): Hunk => ({
  */
 export function widen(diff: FileDiff, before: string, placed: readonly Placed[]): FileDiff | null {
   const old = linesOf(before);
-  const out: Line[] = [];
+  const all: Line[] = [];
+  const hunks: Hunk[] = [];
   let oldNo = 1;
   let newNo = 1;
   const copyTo = (end: number) => {
-    while (oldNo <= end) out.push(treeLine(old[oldNo - 1]!, oldNo++, newNo++));
+    while (oldNo <= end) all.push(treeLine(old[oldNo - 1]!, oldNo++, newNo++));
   };
   for (const { hunk, at, fuzz } of placed) {
     const [start, end] = givenUp(hunk, fuzz);
     if (at + start < oldNo - 1) return null;
     copyTo(at + start);
-    for (const line of hunk.lines.slice(start, hunk.lines.length - end)) {
-      if (line.kind === "context") out.push({ ...line, oldNo: oldNo++, newNo: newNo++ });
-      else if (line.kind === "added") out.push({ ...line, newNo: newNo++ });
-      else out.push({ ...line, oldNo: oldNo++ });
-    }
+    const [oldStart, newStart] = [oldNo, newNo];
+    const lines = hunk.lines.slice(start, hunk.lines.length - end).map((line): Line => {
+      if (line.kind === "context") return { ...line, oldNo: oldNo++, newNo: newNo++ };
+      return line.kind === "added" ? { ...line, newNo: newNo++ } : { ...line, oldNo: oldNo++ };
+    });
+    all.push(...lines);
+    const counts = { oldCount: oldNo - oldStart, newCount: newNo - newStart };
+    hunks.push({ ...hunk, oldStart, newStart, ...counts, lines });
   }
   copyTo(old.length);
-  return { ...diff, origin: "tree", hunks: [wholeHunk(out, diff.bodyNo)] };
+  return { ...diff, hunks, all };
 }
 
 /** How many context lines fuzz takes from a hunk's start and end: from the longer run first (GNU patch). */
@@ -79,17 +71,17 @@ function givenUp({ lines }: Hunk, fuzz: number): readonly [start: number, end: n
 
 /** A file that nobody changes. */
 export function unchanged(path: string, text: string): FileDiff {
-  const lines = linesOf(text).map((line, i) => treeLine(line, i + 1, i + 1));
   return {
     oldPath: path,
     newPath: path,
     status: "modified",
-    origin: "tree",
+    origin: "diff",
     header: [],
     bodyNo: 0,
     oldBlob: null,
     newBlob: null,
-    hunks: [wholeHunk(lines, 0)],
+    hunks: [],
+    all: linesOf(text).map((line, i) => treeLine(line, i + 1, i + 1)),
     trailer: [],
   };
 }

@@ -54,6 +54,7 @@ export function report(findings: readonly Finding[] = [], more: Partial<Report> 
       oldBlob: null,
       newBlob: null,
       hunks: [],
+      all: null,
       trailer: [],
     }],
     defects: [],

@@ -31,21 +31,20 @@ const side = (lines: readonly Line[], not: Line["kind"]) =>
 
 Deno.test("widen() shows every line of both sides", () => {
   const { file, text } = widened(BEFORE, DIFF);
-  const [hunk] = file.hunks;
-  equal(file.hunks.length, 1);
-  equal(side(hunk!.lines, "added"), BEFORE);
-  equal(side(hunk!.lines, "removed"), text);
-  equal(file.origin, "tree");
+  equal(side(file.all!, "added"), BEFORE);
+  equal(side(file.all!, "removed"), text);
+  equal(file.hunks.every(({ lines }) => lines.every((line) => file.all!.includes(line))), true);
 });
 
 Deno.test("widen() numbers the lines, and keeps the mail's line of those that the mail shows", () => {
   const { file } = widened("0\n" + BEFORE, DIFF);
-  const row = file.hunks[0]!.lines.map((line) => [
+  const row = file.all!.map((line) => [
     line.text,
     line.kind === "added" ? null : line.oldNo,
     line.kind === "removed" ? null : line.newNo,
     line.bodyNo === null,
   ]);
+  deepEqual(file.hunks.map(({ oldStart, newStart }) => [oldStart, newStart]), [[3, 3], [7, 7]]);
   deepEqual(row.slice(1, 6), [
     ["a", 2, 2, true],
     ["b", 3, 3, false],
@@ -57,11 +56,11 @@ Deno.test("widen() numbers the lines, and keeps the mail's line of those that th
 
 Deno.test("widen() takes the file's own line where fuzz gave the hunk's up", () => {
   const { file, text } = widened("a\nB\nc\nd\ne\nf\ng\n", DIFF, 2);
-  equal(side(file.hunks[0]!.lines, "removed"), text);
-  equal(file.hunks[0]!.lines[1]!.text, "B");
+  equal(side(file.all!, "removed"), text);
+  equal(file.all![1]!.text, "B");
 });
 
 Deno.test("unchanged() has the same text on both sides", () => {
-  const { hunks } = unchanged("x.c", "a\r\nb");
-  deepEqual(hunks[0]!.lines.map(({ text, kind }) => [text, kind]), [["a", "context"], ["b", "context"]]);
+  const { all } = unchanged("x.c", "a\r\nb");
+  deepEqual(all!.map(({ text, kind }) => [text, kind]), [["a", "context"], ["b", "context"]]);
 });
