@@ -219,7 +219,7 @@ the address of its own BAR is left alone.`,
           place: say === "argument" ? sink.where : sink.text,
           owner: ownerText(bar) ?? "another device",
         },
-        because: chain(bar),
+        because: [...chain(bar), ...(sink.through === null ? [] : [sink.through])],
         ...(isSure ? {} : { severity: "warning" as const, confidence: "medium" as const }),
         subject: `${sink.kind} ${sink.where} ${bar.owner ?? bar.api}`,
       };

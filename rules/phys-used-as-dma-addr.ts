@@ -183,8 +183,36 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
 +	return bus_to_virt(foo->reply); /* want: bus */
 +}`,
     },
+    {
+      title: "a helper writes it into the register",
+      patch: String.raw`
++static void foo_set_ring(struct foo *foo, u64 ring)
++{
++	writel(lower_32_bits(ring), foo->regs + FOO_RING_LO);
++	writel(upper_32_bits(ring), foo->regs + FOO_RING_HI);
++}
++
++static void foo_start(struct foo *foo)
++{
++	foo_set_ring(foo, virt_to_phys(foo->ring)); /* want: register */
++}`,
+    },
   ],
   good: [
+    {
+      title: "a helper that wants a physical address, and one of which nothing is known",
+      patch: String.raw`
++static void foo_set_table(struct foo *foo, phys_addr_t table)
++{
++	writel(lower_32_bits(table), foo->regs + FOO_TABLE);
++}
++
++static void foo_start(struct foo *foo)
++{
++	foo_set_table(foo, virt_to_phys(foo->table)); /* ok: register */
++	foo_elsewhere(foo, virt_to_phys(foo->ring)); /* ok: register */
++}`,
+    },
     {
       title: "the memory is mapped",
       patch: String.raw`
@@ -375,7 +403,7 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
       }
       told.add(origin.expr);
       const isSure = sink.certainty !== "name" && sink.kind !== "descriptor" && !origin.viaField;
-      const because: Because[] = chain(origin);
+      const because: Because[] = [...chain(origin), ...(sink.through === null ? [] : [sink.through])];
       yield {
         at: sink.at,
         say: sink.kind === "return" ? "returned" : sink.kind,

@@ -58,17 +58,23 @@ export class Gathered implements Known {
   }
 
   result(file: SourceFile, name: string): Result | null {
-    const list = this.results.get(name);
-    if (list === undefined) return null;
-    const own = list.find(({ fn }) => fn.file === file) ?? list.find(({ fn }) => fn.file.path === file.path);
-    if (own !== undefined) return own.result;
-    const others = list.filter(({ fn }) => !fn.node.isStatic || /\.h$/.test(fn.file.path));
-    return others.length === 1 ? others[0]!.result : null;
+    return named(this.results.get(name) ?? [], file)?.result ?? null;
   }
 
   field(file: SourceFile, struct: string | null, isOwn: boolean, field: string): readonly Origin[] {
     return this.fields.get(keyOf(file, struct, isOwn, field)) ?? NOTHING;
   }
+}
+
+/** Of functions of one name, the one that a call in `file` means; null when it may be several, or none. */
+export function named<Of extends { readonly fn: FunctionView }>(
+  list: readonly Of[],
+  file: SourceFile,
+): Of | null {
+  const own = list.find(({ fn }) => fn.file === file) ?? list.find(({ fn }) => fn.file.path === file.path);
+  if (own !== undefined) return own;
+  const others = list.filter(({ fn }) => !fn.node.isStatic || /\.h$/.test(fn.file.path));
+  return others.length === 1 ? others[0]! : null;
 }
 
 /** A struct of its own, or of unknown name in a file that is shown whole, is nobody else's business. */

@@ -7,12 +7,13 @@
 
 import type { At, Call, Expr } from "../engine/ast.ts";
 import type { CfgNode } from "../engine/cfg.ts";
-import type { Fact } from "../engine/fact.ts";
+import type { Fact, Side } from "../engine/fact.ts";
 import type { FunctionView } from "../engine/source.ts";
 import { API } from "../kernel/mod.ts";
 import { DMA_NAME, FIRMWARE_CALL, REGISTER_WRITE } from "../kernel/names.ts";
 import { deref, type Flow, flow, type Store } from "./flow.ts";
-import type { Certainty, Origin } from "./origin.ts";
+import { named } from "./known.ts";
+import type { Certainty, Origin, Step } from "./origin.ts";
 
 /**
  * `register`: written by writel() and its kin. `descriptor`: stored in a struct with a byte order or as half a
@@ -38,11 +39,88 @@ export interface Sink {
   readonly text: string;
   /** `register`: the pointer to the register; null when the function is not known. */
   readonly base: Expr | null;
+  /** Where in the helper that is called the value ends up; null when it is here. */
+  readonly through: Step | null;
 }
 
-/** Every sink of a function into which something flows of which anything is known, in the order of the text. */
+/** A parameter that ends up where a device finds it. */
+interface Take {
+  readonly index: number;
+  readonly kind: SinkKind;
+  readonly certainty: Certainty;
+  readonly step: Step;
+}
+
+/** What each helper of a side does with its parameters, by name. */
+const takes: Fact<ReadonlyMap<string, readonly { fn: FunctionView; takes: readonly Take[] }[]>, Side> = {
+  name: "takes",
+  derive({ files, context }, use) {
+    const all = new Map<string, { fn: FunctionView; takes: readonly Take[] }[]>();
+    for (const file of [...files, ...context]) {
+      for (const fn of file.functions) {
+        const found = fn.isNamed ? takenBy(fn, use(ownSinks, fn)) : [];
+        if (found.length > 0) all.set(fn.name, [...(all.get(fn.name) ?? []), { fn, takes: found }]);
+      }
+    }
+    return all;
+  },
+};
+
+function takenBy(fn: FunctionView, own: readonly Sink[]): Take[] {
+  const out: Take[] = [];
+  for (const { kind, at, origins, certainty, where } of own) {
+    if (kind === "handle" || kind === "return") continue;
+    for (const { meaning, index } of origins) {
+      const type = fn.node.params[index]?.type ?? "";
+      // What is declared as a physical address is wanted as one.
+      if (meaning !== "param" || /^(?:phys_addr_t|resource_size_t)\b|\*/.test(type)) continue;
+      if (out.some((take) => take.index === index)) continue;
+      const note = kind === "argument"
+        ? `\`${fn.name}()\` gives it to ${where}()`
+        : `\`${fn.name}()\` gives it to the device`;
+      out.push({ index, kind, certainty, step: { file: fn.file, at, note } });
+    }
+  }
+  return out;
+}
+
+/** Every sink of a function, those in the helpers that it calls included, in the order of the text. */
 export const sinks: Fact<readonly Sink[], FunctionView> = {
   name: "sinks",
+  derive(fn, use) {
+    const own = use(ownSinks, fn);
+    const helpers = use(takes, use.side);
+    if (helpers.size === 0 || FIRMWARE_CALL.test(fn.name)) return own;
+    const values = use(flow, fn);
+    const found: Sink[] = [];
+    for (const { call, api, node } of values.calls) {
+      const list = api === null ? helpers.get(call.name) : undefined;
+      const helper = list === undefined ? null : named(list, fn.file);
+      for (const { index, kind, certainty, step } of helper?.takes ?? []) {
+        const value = call.args[index];
+        const origins = value === undefined ? [] : values.valueOf(value);
+        if (value === undefined || origins.length === 0) continue;
+        found.push({
+          kind,
+          at: call,
+          value,
+          node,
+          origins,
+          certainty: certainty === "exact" ? "declared" : certainty,
+          where: call.name,
+          text: fn.file.textOf(call),
+          base: null,
+          through: step,
+        });
+      }
+    }
+    return found.length === 0 ? own : [...own, ...found].sort((a, b) => a.at.start - b.at.start);
+  },
+};
+
+/** Every sink of a function into which something flows of which anything is known, in the order of the text. */
+const ownSinks: Fact<readonly Sink[], FunctionView> = {
+  name: "own sinks",
   derive(fn, use) {
     const values = use(flow, fn);
     const found: Sink[] = [];
@@ -65,6 +143,7 @@ export const sinks: Fact<readonly Sink[], FunctionView> = {
           where: fn.name,
           text: fn.file.textOf(value),
           base: null,
+          through: null,
         });
       }
     }
@@ -85,6 +164,7 @@ function ofCall(call: Call, node: CfgNode, values: Flow, fn: FunctionView, found
       where: call.name,
       text: fn.file.textOf(call),
       base,
+      through: null,
     });
   if (api === undefined) {
     if (!REGISTER_WRITE.test(call.name)) return;
@@ -121,6 +201,7 @@ function ofStore(store: Store, values: Flow, fn: FunctionView, handles: Readonly
     where: place,
     text: isExpr ? fn.file.textOf(target) : target.name,
     base: null,
+    through: null,
   });
   if (isExpr && target.kind === "call" && target.name === "sg_dma_address") return make("list", "exact");
   if (isExpr && target.kind === "member" && target.field === "dma_address") return make("list", "exact");
