@@ -59,6 +59,8 @@ export interface Flow {
     readonly node: CfgNode;
     readonly origins: readonly Origin[];
   }[];
+  /** Names of the fields that are read. */
+  readonly members: readonly string[];
   /** What the expression may be; empty: not known. */
   valueOf(expr: Expr): readonly Origin[];
   /** The expression's normal form where it stands, local aliases followed: `&pdev->dev`. */
@@ -112,6 +114,7 @@ class Analysis implements Flow {
   readonly calls: CallSite[] = [];
   readonly stores: Store[] = [];
   readonly returns: { value: Expr; node: CfgNode; origins: readonly Origin[] }[] = [];
+  private readonly fields = new Set<string>();
   private readonly values = new Map<Expr, readonly Origin[]>();
   private readonly forms = new Map<Expr, string>();
   private readonly at = new Map<Expr, CfgNode>();
@@ -132,6 +135,10 @@ class Analysis implements Flow {
     this.node = this.cfg.entry;
     this.locals = localsOf(fn);
     this.run();
+  }
+
+  get members(): readonly string[] {
+    return [...this.fields];
   }
 
   valueOf(expr: Expr): readonly Origin[] {
@@ -311,6 +318,7 @@ class Analysis implements Flow {
         return bound === undefined ? this.declared(expr, decl) : this.orByType(bound.origins, expr, decl);
       }
       case "member":
+        this.fields.add(expr.field);
         this.eval(expr.object, state);
         return this.member(expr, state);
       case "index": {
@@ -847,24 +855,50 @@ const shallow: Fact<Flow, FunctionView> = {
   derive: (fn, use) => analysed(fn, use, null),
 };
 
-/** What each function of the patch and its surroundings returns, and what it puts into struct fields. */
+/** Gathers what functions return and put into fields, as far as `flowOf` knows their values. */
+function gather({ files, context }: Side, use: Use, flowOf: (fn: FunctionView) => Flow): Known {
+  const all = new Gathered();
+  for (const file of [...files, ...context]) {
+    for (const fn of file.functions) {
+      const flow = flowOf(fn);
+      const returned = flow.returns.reduce<readonly Origin[]>(
+        (sum, { origins }) => union(sum, origins),
+        NOTHING,
+      );
+      if (fn.isNamed && returned.length > 0) all.addResult(fn, returned);
+      for (const store of flow.stores) fieldStore(store, fn, flow, use, all);
+    }
+  }
+  return all;
+}
+
+/** What each function of the patch and its surroundings says for itself. */
+const ownKnown: Fact<Known, Side> = {
+  name: "own known",
+  derive: (side, use) => gather(side, use, (fn) => use(shallow, fn)),
+};
+
+/** A function's values with what the others say for themselves: enough where it asks nobody who asks others. */
+const middle: Fact<Flow, FunctionView> = {
+  name: "middle flow",
+  derive(fn, use) {
+    const own = use(shallow, fn);
+    const others = use(ownKnown, use.side);
+    return others.isEmpty || !asks(own, fn, others) ? own : analysed(fn, use, others);
+  },
+};
+
+/** Whether something is known of a helper that the function calls, or of a field that it reads. */
+function asks(own: Flow, fn: FunctionView, others: Known): boolean {
+  return own.calls.some(({ call, api }) => api === null && others.result(fn.file, call.name) !== null) ||
+    own.members.some((name) => others.hasField(name));
+}
+
+/** The same with helpers of helpers: an accessor returns a field that a third function sets. */
 const known: Fact<Known, Side> = {
   name: "known",
-  derive({ files, context }, use) {
-    const all = new Gathered();
-    for (const file of [...files, ...context]) {
-      for (const fn of file.functions) {
-        const flow = use(shallow, fn);
-        const returned = flow.returns.reduce<readonly Origin[]>(
-          (sum, { origins }) => union(sum, origins),
-          NOTHING,
-        );
-        if (fn.isNamed && returned.length > 0) all.addResult(fn, returned);
-        for (const store of flow.stores) fieldStore(store, fn, flow, use, all);
-      }
-    }
-    return all;
-  },
+  derive: (side, use) =>
+    use(ownKnown, side).isEmpty ? use(ownKnown, side) : gather(side, use, (fn) => use(middle, fn)),
 };
 
 function fieldStore(store: Store, fn: FunctionView, flow: Flow, use: Use, all: Gathered): void {
@@ -903,9 +937,9 @@ function isShifted(expr: Expr): boolean {
 export const flow: Fact<Flow, FunctionView> = {
   name: "flow",
   derive(fn, use) {
-    const all = use(known, use.side);
+    const own = use(shallow, fn);
+    const others = use(known, use.side);
     // Nothing to add: what the function says for itself is all there is.
-    if (all.isEmpty) return use(shallow, fn);
-    return analysed(fn, use, all);
+    return others.isEmpty || !asks(own, fn, others) ? own : analysed(fn, use, others);
   },
 };

@@ -198,3 +198,28 @@ Deno.test("relate() calls two devices different only with proof", async () => {
   assert.equal(relate(fn, "x->dev", "x->dma_dev"), "unknown");
   assert.equal(relate(fn, "dev", "&p->dev"), "unknown");
 });
+
+Deno.test("flow knows a field through an accessor of an accessor", async () => {
+  const { file, use } = await sourceOf(`
+struct foo {
+	u64 base;
+};
+static void foo_init(struct foo *foo, struct pci_dev *pdev)
+{
+	foo->base = pci_resource_start(pdev, 2);
+}
+static u64 foo_base(struct foo *foo)
+{
+	return foo->base;
+}
+static dma_addr_t foo_peer(struct foo *foo, u64 offset)
+{
+	return foo_base(foo) + offset;
+}
+`);
+  const values = use(flow, functionOf(file, "foo_peer"));
+  assert.deepEqual(values.returns[0]!.origins.map(({ meaning, certainty }) => [meaning, certainty])[0], [
+    "phys-bar",
+    "exact",
+  ]);
+});
