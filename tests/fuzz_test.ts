@@ -13,21 +13,11 @@ import { exampleDiff } from "../rules/engine/example.ts";
 import { recognise, splitMbox } from "../rules/engine/mailbox.ts";
 import { concerns } from "../rules/kernel/mod.ts";
 import { rules } from "../rules/mod.ts";
+import { generator } from "./random.ts";
 
 const ROUNDS = 5000;
 const LIMIT_MS = 5000;
 const encoder = new TextEncoder();
-
-/** xorshift32: the same numbers in every run. */
-function generator(seed: number): (below: number) => number {
-  let state = seed | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 /** Mails and diffs made from the rules' own examples, in every encoding that lists see. */
 function seeds(): Uint8Array[] {

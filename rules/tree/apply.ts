@@ -16,6 +16,8 @@ export interface Placed {
   readonly offset: number;
   /** Context lines that were given up at the longer end of the hunk; 0 when every line matched. */
   readonly fuzz: number;
+  /** How many lines were given up at the hunk's start and end. The file's own stand in their place. */
+  readonly dropped: { readonly leading: number; readonly trailing: number };
 }
 
 /** A diff that went in. */
@@ -61,7 +63,7 @@ export function applyDiff(
     const found = find(image, sides, options.fuzz);
     if (found === null) return { hunk, reason: `${name} does not apply: ${image.whyNot(sides)}` };
     const at = image.put(sides, found);
-    placed.push({ hunk, at, offset: at - statedLine(hunk), fuzz: found.fuzz });
+    placed.push({ ...found, hunk, at, offset: at - statedLine(hunk) });
   }
   if (diff.status !== "deleted") return { text: image.text(), placed };
   const left = image.lines.length;
@@ -122,12 +124,8 @@ function sidesOf(hunk: Hunk): Sides {
   };
 }
 
-/** A place in the image, and how many lines of the hunk are given up at its two ends. */
-interface Found {
-  readonly at: number;
-  readonly fuzz: number;
-  readonly dropped: { readonly leading: number; readonly trailing: number };
-}
+/** A place in the image. */
+type Found = Pick<Placed, "at" | "fuzz" | "dropped">;
 
 const WHOLE = { leading: 0, trailing: 0 };
 
@@ -196,6 +194,9 @@ class Image {
       else olds.push(this.olds[next++]!);
     }
     for (const line of olds) this.covered.add(line);
+    // Fuzz may have given up a last line without an end, behind which lines come now.
+    const last = this.lines[from - 1];
+    if (lines.length > 0 && last !== undefined && !last.endsWith("\n")) this.lines[from - 1] = `${last}\n`;
     replace(this.lines, from, kept, lines);
     replace(this.olds, from, kept, olds.slice(0, lines.length));
     this.frozen = at + sides.new.length - sides.trailing;

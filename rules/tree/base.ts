@@ -6,7 +6,7 @@
  */
 
 import type { FileDiff } from "../engine/types.ts";
-import { type Applied, applyDiff, isApplied, type Refused } from "./apply.ts";
+import { type Applied, applyDiff, isApplied, type Placed, type Refused } from "./apply.ts";
 import { isShortFor } from "./blob.ts";
 import type { Repository, Tree } from "./tree.ts";
 
@@ -90,12 +90,21 @@ export function findPreImage(
   }
   for (const { candidate } of refused) {
     const result = attempt(candidate, diff, FUZZ, repository);
-    if (isApplied(result)) return preImage(candidate, result, [base.doubt]);
+    if (isApplied(result) && result.placed.every(isAnchored)) {
+      return preImage(candidate, result, [base.doubt]);
+    }
   }
   const tried = refused.filter(({ candidate }) => candidate.text !== undefined);
   return {
     reason: `${tried[0]!.reason} (tried: ${tried.map(({ candidate }) => candidate.name).join("; ")})`,
   };
+}
+
+/** A hunk without a word that matches could stand anywhere. */
+function isAnchored({ hunk: { lines }, fuzz, dropped }: Placed): boolean {
+  return fuzz === 0 ||
+    lines.slice(dropped.leading, lines.length - dropped.trailing)
+      .some(({ kind, text }) => kind !== "added" && /\w/.test(text));
 }
 
 function attempt({ text }: Candidate, diff: FileDiff, fuzz: 0 | 2, { name }: Repository): Applied | Refused {

@@ -147,6 +147,10 @@ Deno.test("applyDiff() gives up outer context only when asked, the longer one fi
   match(refuse(LETTERS.replace("g", "G"), uneven, 1), /has no line "g"/);
 });
 
+Deno.test("applyDiff() with fuzz ends a last line that has no end, when lines come behind it", () => {
+  deepEqual(apply("a\nb\nc", hunksOf("@@ -3 +3,2 @@\n c\n+X\n"), 1), ["a\nb\nc\nX\n", "2 0 1"]);
+});
+
 Deno.test("applyDiff() with fuzz expects a hunk as far off as the one before", () => {
   const diff = hunksOf(C_TO_X, "@@ -8,2 +8,3 @@\n {\n+X\n }\n");
   const text = "0\n0\n0\na\nb\nc\nd\n{\n}\n0\n{\n}\n0\n";

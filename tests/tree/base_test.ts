@@ -120,6 +120,17 @@ Deno.test("findPreImage() tries fuzz when no text takes every line", () => {
   ]);
 });
 
+Deno.test("findPreImage() does not trust fuzz that leaves no word of the hunk", () => {
+  const added = diffOf("--- a/x.c\n+++ b/x.c\n@@ -2,5 +2,6 @@\n b\n c\n }\n+X\n \n e\n");
+  const text = "a\nB\nC\n}\n\ne\n";
+  match(String(land(added, repository({ "x.c": text }))), /has no line "b"/);
+  deepEqual(land(added, repository({ "x.c": text.replace("C", "c") })).slice(0, 3), [
+    "a\nB\nc\n}\nX\n\ne\n",
+    "head",
+    1,
+  ]);
+});
+
 Deno.test("findPreImage() takes what earlier patches of the series left, and not HEAD behind their back", () => {
   const from = repository({ "x.c": TEXT }, { commit: { "x.c": "a\n" } });
   const state = new MadeTree("", { "x.c": `1/2\n${TEXT}` });
