@@ -22,6 +22,7 @@ import {
   type Option,
   UsageError,
 } from "./options.ts";
+import type { SurveyStart } from "./survey_worker.ts";
 import { type Progress, progressOn } from "./progress.ts";
 import { type Format, formats, type Renderer, renderer, type Summary } from "./render/mod.ts";
 import { printable } from "./render/printable.ts";
@@ -63,7 +64,8 @@ export const checkCommand: CommandModule = {
     summary: "report the mistakes that patches introduce",
     notes: [
       "PATH is a patch, a diff, a mail, an mbox, a C file, a maildir or another folder of these, or - for",
-      "standard input; what it is is told from its content.",
+      "standard input; what it is is told from its content. With --tree it may also be a folder or a C file",
+      "of the tree, which is judged as it stands.",
       "exit code: 0 clean, 1 findings, 2 could not run or nothing could be judged",
     ].join("\n"),
     options: OPTIONS,
@@ -104,7 +106,23 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   const judge = await judgeOf(judging, repository, run);
   const { inputs, isProblem } = await import("./source/files.ts");
   let prefilter: Prefilter | null = null;
-  for await (const input of inputs(operands, Deno.stdin.readable)) {
+  const inTree: string[] = [];
+  const outside: string[] = [];
+  for (const path of operands) {
+    const found = repository === null ? null : await treePathOf(path, values.get("tree")!, repository);
+    if (found === null) outside.push(path);
+    else inTree.push(found);
+  }
+  if (inTree.length > 0) {
+    const start = {
+      tree: values.get("tree")!,
+      rules: rules.map(({ id }) => id),
+      kernel,
+      minConfidence: judging.minConfidence,
+    };
+    await surveyOf(inTree, start, repository!, run, progress);
+  }
+  for await (const input of inputs(outside, Deno.stdin.readable)) {
     progress.step(input.input);
     if (isProblem(input)) {
       run.refuse(input.input, input.problem);
@@ -123,6 +141,57 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   }
   await judge.end();
   return run.end(values.get("fail-on") as Severity | "never");
+}
+
+/** The path in the tree that an operand means; null when it is an input of its own. */
+async function treePathOf(operand: string, folder: string, { head }: Repository): Promise<string | null> {
+  const { isAbsolute, relative, resolve } = await import("@std/path");
+  const inside = relative(resolve(folder), resolve(operand));
+  const isInside = !inside.startsWith("..") && !isAbsolute(inside);
+  // A name in the working directory is what it says; one that is only in the tree means the tree.
+  if (!isInside && (isAbsolute(operand) || await isThere(operand))) return null;
+  const path = (isInside ? inside : operand).replace(/^(?:\.\/)+|\/+$/g, "").replace(/^\.$/, "");
+  const isFolder = path === "" || head.list(path).length > 0 || head.folders(path).length > 0;
+  return isFolder || (/\.[ch]$/.test(path) && head.read(path) !== null) ? path : null;
+}
+
+const isThere = (path: string) => Deno.stat(path).then(() => true, () => false);
+
+/** Judges what stands in the tree. */
+async function surveyOf(
+  paths: readonly string[],
+  start: SurveyStart,
+  { head }: Repository,
+  run: Run,
+  progress: Progress,
+): Promise<void> {
+  const [{ lots }, { survey }, { mailFromText }] = await Promise.all([
+    import("../rules/tree/survey.ts"),
+    import("./survey.ts"),
+    import("../rules/engine/mail.ts"),
+  ]);
+  const all = function* () {
+    for (const path of paths) yield* lots(head, path);
+  };
+  for await (const { lot, files, ...answer } of survey(start, all(), navigator.hardwareConcurrency)) {
+    progress.step(lot.folder);
+    run.survey(lot.paths.length, {
+      patch: {
+        mail: mailFromText("", { input: lot.folder, position: null }),
+        files: [],
+        defects: [],
+        baseCommit: null,
+        changeId: null,
+      },
+      findings: answer.findings,
+      unseen: answer.unseen,
+      faults: answer.faults.map(({ rule, where, message }) => ({ rule, where, error: new Error(message) })),
+      repaired: [],
+      mended: [],
+      fixed: [],
+      judged: answer.judged,
+    });
+  }
 }
 
 /** Judges what it is given, series by series. */
@@ -169,6 +238,7 @@ function withoutDiff(report: Report): Report | null {
 class Run {
   private inputs = 0;
   private patches = 0;
+  private files = 0;
   private hunks = 0;
   private unseen = 0;
   private defects = 0;
@@ -184,12 +254,23 @@ class Run {
     private readonly progress: Progress,
   ) {}
 
+  /** Files of the tree. */
+  survey(files: number, report: Report): void {
+    this.files += files;
+    this.couldJudge = true;
+    this.add(report.patch.mail.input, "c-source", report);
+  }
+
   judge({ input, kind }: Pick<Gathered, "input" | "kind">, report: Report): void {
     this.inputs++;
     if (report.patch.files.length > 0) this.patches++;
     if (report.judged > 0 || (report.patch.files.length > 0 && report.unseen.length === 0)) {
       this.couldJudge = true;
     }
+    this.add(input, kind, report);
+  }
+
+  private add(input: string, kind: string, report: Report): void {
     this.hunks += report.judged;
     this.unseen += report.unseen.length;
     this.defects += report.patch.defects.length;
@@ -221,6 +302,7 @@ class Run {
     const summary: Summary = {
       inputs: this.inputs,
       patches: this.patches,
+      files: this.files,
       judged: this.hunks,
       findings: this.findings,
       unseen: this.unseen,

@@ -39,6 +39,8 @@ export interface Summary {
   readonly inputs: number;
   /** Those of them with a diff or with code. */
   readonly patches: number;
+  /** Files of a tree that were judged as they stand. */
+  readonly files: number;
   /** Hunks that were looked at. */
   readonly judged: number;
   readonly findings: Readonly<Record<Severity, number>>;

@@ -125,14 +125,14 @@ function notJudged(place: string, what: string, reason: string, brush: Paint): s
 }
 
 function summaryLines(summary: Summary): string[] {
-  const { findings, patches, judged, unseen, defects, passedOver, passedOverReason } = summary;
+  const { findings, patches, files, judged, unseen, defects, passedOver, passedOverReason } = summary;
   const found = (["error", "warning", "note"] as const)
     .filter((severity) => findings[severity] > 0)
     .map((severity) => count(findings[severity], severity));
   const out = [
-    `${found.length === 0 ? "no findings" : found.join(", ")} in ${count(patches, "patch", "patches")} (${
-      count(judged, "hunk")
-    })`,
+    `${found.length === 0 ? "no findings" : found.join(", ")} in ${
+      files === 0 || patches > 0 ? `${count(patches, "patch", "patches")} (${count(judged, "hunk")})` : ""
+    }${files > 0 && patches > 0 ? " and " : ""}${files > 0 ? count(files, "file") : ""}`,
   ];
   if (defects > 0) out[0] += `, ${count(defects, "defect")}`;
   if (unseen > 0) out[0] += `, ${unseen} not judged`;

@@ -32,9 +32,15 @@ export class FolderRepository implements Repository {
   }
 }
 
+/** Paths of what lies directly in a folder. */
+interface Folder {
+  readonly files: readonly string[];
+  readonly folders: readonly string[];
+}
+
 class FolderTree implements Tree {
   private readonly files: Recent<TreeFile | null>;
-  private readonly folders = new Map<string, readonly string[]>();
+  private readonly known = new Map<string, Folder>();
 
   constructor(readonly name: string, private readonly root: string, heldBytes: number) {
     this.files = new Recent(heldBytes);
@@ -66,26 +72,39 @@ class FolderTree implements Tree {
   }
 
   list(folder: string): readonly string[] {
-    if (folder !== "" && !isTreePath(folder)) return [];
-    let paths = this.folders.get(folder);
-    if (paths === undefined) {
-      paths = this.listNow(folder);
-      this.folders.set(folder, paths);
-    }
-    return paths;
+    return this.folderAt(folder).files;
   }
 
-  private listNow(folder: string): string[] {
-    const full = join(this.root, folder);
+  folders(folder: string): readonly string[] {
+    return this.folderAt(folder).folders;
+  }
+
+  private folderAt(path: string): Folder {
+    let found = this.known.get(path);
+    if (found === undefined) {
+      found = path === "" || isTreePath(path) ? this.lookAt(path) : EMPTY;
+      this.known.set(path, found);
+    }
+    return found;
+  }
+
+  private lookAt(path: string): Folder {
+    const full = join(this.root, path);
     try {
-      if (Deno.realPathSync(full) !== full) return [];
-      return Array.from(Deno.readDirSync(full)).filter(({ isFile }) => isFile)
-        .map(({ name }) => pathIn(folder, name)).sort();
+      if (Deno.realPathSync(full) !== full) return EMPTY;
+      const entries = Array.from(Deno.readDirSync(full));
+      const paths = (of: readonly Deno.DirEntry[]) => of.map(({ name }) => pathIn(path, name)).sort();
+      return {
+        files: paths(entries.filter(({ isFile }) => isFile)),
+        folders: paths(entries.filter(({ isDirectory, name }) => isDirectory && name !== ".git")),
+      };
     } catch (error) {
-      return nothing(error, []);
+      return nothing(error, EMPTY);
     }
   }
 }
+
+const EMPTY: Folder = { files: [], folders: [] };
 
 /** A path that cannot be read is one that holds nothing. */
 function nothing<Value>(error: unknown, value: Value): Value {

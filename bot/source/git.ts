@@ -28,8 +28,18 @@ const HEX = /^[0-9a-f]{40}$/;
 
 const FILE_MODES = new Set(["100644", "100755", "100664"]);
 
+const FOLDER_MODE = "040000";
+
 const latin1 = new TextDecoder("latin1");
 const utf8 = new TextDecoder();
+
+/** What lies directly in a folder. */
+export interface GitFolder {
+  /** Regular files by name. */
+  readonly files: ReadonlyMap<string, GitFile>;
+  /** Names of folders. */
+  readonly folders: readonly string[];
+}
 
 /** One repository. */
 export class Git {
@@ -66,19 +76,21 @@ export class Git {
     return HEX.test(id) ? id : null;
   }
 
-  /** The regular files of a folder of a commit by name; null when it has no such folder. */
-  folderOf(commit: string, folder: string): ReadonlyMap<string, GitFile> | null {
+  /** What lies in a folder of a commit; null when it has no such folder. */
+  folderOf(commit: string, folder: string): GitFolder | null {
     const listed = this.run("ls-tree", "-l", "-z", "--full-tree", `${commit}:${folder}`);
     if (listed === null) return null;
     const files = new Map<string, GitFile>();
+    const folders: string[] = [];
     for (const entry of utf8.decode(listed).split("\0")) {
       const tab = entry.indexOf("\t");
       const [mode, , id, size] = entry.slice(0, tab).split(/ +/);
+      if (mode === FOLDER_MODE) folders.push(entry.slice(tab + 1));
       if (FILE_MODES.has(mode!) && HEX.test(id!)) {
         files.set(entry.slice(tab + 1), { id: id!, size: Number(size) });
       }
     }
-    return files;
+    return { files, folders };
   }
 
   /** The contents of blobs, in one process; null when one of them is not there. */

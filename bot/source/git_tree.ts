@@ -6,7 +6,7 @@
 
 import { decodeText } from "../../rules/engine/encoding.ts";
 import type { Repository, Tree, TreeFile } from "../../rules/tree/tree.ts";
-import type { Git, GitFile } from "./git.ts";
+import type { Git, GitFile, GitFolder } from "./git.ts";
 import { Recent } from "./recent.ts";
 import { folderOf, isTreePath, MAX_FILE_BYTES, pathIn } from "./tree_path.ts";
 
@@ -91,17 +91,17 @@ export class GitRepository implements Repository {
 
 /** What one commit holds; `folder` and `text` reach into the repository. */
 class GitTree implements Tree {
-  private readonly folders = new Map<string, ReadonlyMap<string, GitFile>>();
+  private readonly known = new Map<string, GitFolder>();
 
   constructor(
     readonly name: string,
-    private readonly folder: (path: string) => ReadonlyMap<string, GitFile> | null,
+    private readonly folder: (path: string) => GitFolder | null,
     private readonly text: (blob: GitFile, ahead: readonly GitFile[]) => string | null,
   ) {}
 
   read(path: string): TreeFile | null {
     if (!isTreePath(path)) return null;
-    const files = this.filesOf(folderOf(path));
+    const { files } = this.folderAt(folderOf(path));
     const file = files.get(path.slice(path.lastIndexOf("/") + 1));
     if (file === undefined || file.size > MAX_FILE_BYTES) return null;
     const text = this.text(file, READ_AHEAD.test(path) ? aheadOf(files) : []);
@@ -110,16 +110,21 @@ class GitTree implements Tree {
 
   list(folder: string): readonly string[] {
     if (folder !== "" && !isTreePath(folder)) return [];
-    return Array.from(this.filesOf(folder).keys(), (name) => pathIn(folder, name)).sort();
+    return Array.from(this.folderAt(folder).files.keys(), (name) => pathIn(folder, name)).sort();
   }
 
-  private filesOf(folder: string): ReadonlyMap<string, GitFile> {
-    let files = this.folders.get(folder);
-    if (files === undefined) {
-      files = this.folder(folder) ?? new Map();
-      this.folders.set(folder, files);
+  folders(folder: string): readonly string[] {
+    if (folder !== "" && !isTreePath(folder)) return [];
+    return this.folderAt(folder).folders.map((name) => pathIn(folder, name)).sort();
+  }
+
+  private folderAt(path: string): GitFolder {
+    let found = this.known.get(path);
+    if (found === undefined) {
+      found = this.folder(path) ?? { files: new Map(), folders: [] };
+      this.known.set(path, found);
     }
-    return files;
+    return found;
   }
 }
 

@@ -29,8 +29,8 @@ export function openRepository(folder: string, heldBytes = MAX_HELD_BYTES): Repo
     const git = new Git(found.gitFolder);
     const head = git.resolve("HEAD", "commit");
     const root = head === null ? null : kernelRoot(relative(found.top, real), (inside) => {
-      const files = git.folderOf(head, inside);
-      return files !== null && MARKS.every((name) => files.has(name));
+      const files = git.folderOf(head, inside)?.files;
+      return files !== undefined && MARKS.every((name) => files.has(name));
     });
     if (root !== null) return new GitRepository(folder, git, head!, root, heldBytes);
   }

@@ -79,7 +79,8 @@ const TYPE_POINTER_ARGUMENT =
 const DECLARING_CALL = /\bDECLARE_(?:BITMAP|HASHTABLE|KFIFO|KFIFO_PTR|EWMA)\s*\([^;{}]*\)\s*(?=;)/g;
 const FLEXIBLE_ARRAY = /\b(DECLARE_FLEX_ARRAY\s*\()([^;{}(),]+)(,)([^;{}(),]+)(\))/g;
 const STRUCT_GROUP = /\b(?:__)?struct_group(?:_attr|_tagged)?\s*\(/g;
-const BLOCK_MACRO = /([;{}:)]\s*|\belse\s+|^\s*)\b([A-Za-z_]\w{1,})(\s*)\(/gm;
+// Blanks, not white space: most of a large file is blank lines, and each would be the start of a search through all.
+const BLOCK_MACRO = /([;{}:)][ \t]*|\belse\s+|^[ \t]*)\b([A-Za-z_]\w{1,})(\s*)\(/gm;
 const KEYWORDS = new Set([
   "if",
   "while",

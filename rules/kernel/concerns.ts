@@ -75,10 +75,16 @@ export function createConcerns(
     if (/^\w+$/.test(name)) names.add(name);
     else stems.push(name.replace(/\*$/, "").replace(/^[<"]|[>"]$/g, ""));
   }
+  const anyWord = anyOf(words);
+  const anyStem = anyOf(stems);
   return (code) => {
-    if (!words.some((word) => code.includes(word))) return false;
-    if (stems.some((stem) => code.includes(stem))) return true;
+    if (!anyWord.test(code)) return false;
+    if (anyStem.test(code)) return true;
     for (const [name] of code.matchAll(IDENTIFIER)) if (names.has(name)) return true;
     return false;
   };
 }
+
+/** Matches where one of the texts stands; one pass, however many there are. */
+const anyOf = (texts: readonly string[]) =>
+  new RegExp(texts.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|"));

@@ -102,6 +102,10 @@ class Overlay implements Tree {
     }
     return [...names].sort();
   }
+
+  folders(folder: string): readonly string[] {
+    return this.below?.folders(folder) ?? [];
+  }
 }
 
 class State {

@@ -26,6 +26,8 @@ export interface Tree {
   read(path: string): TreeFile | null;
   /** Paths of the regular files directly in a folder (`drivers/vfio/pci`), sorted; empty when it is none. */
   list(folder: string): readonly string[];
+  /** Paths of the folders directly in a folder, sorted; empty when it is none. "" is the root. */
+  folders(folder: string): readonly string[];
 }
 
 /** Where trees come from: a git repository, or a plain folder, which has one state only. */

@@ -7,6 +7,7 @@ import { finding, mail, report, span } from "./reports.ts";
 const SUMMARY: Summary = {
   inputs: 1,
   patches: 1,
+  files: 0,
   judged: 1,
   findings: { error: 0, warning: 1, note: 0 },
   unseen: 0,
@@ -105,7 +106,10 @@ Deno.test("jsonRenderer() prints one document with the keys of p2plint/1", () =>
   equal(document.schema, "p2plint/1");
   deepEqual(document.tool, { name: "p2plint", version: "1.2.3" });
   deepEqual(document.summary, SUMMARY);
-  deepEqual(Object.keys(document), ["schema", "tool", "inputs", "findings", "unseen", "faults", "summary"]);
+  deepEqual(
+    Object.keys(document),
+    ["schema", "tool", "inputs", "findings", "unseen", "faults", "fixed", "mended", "summary"],
+  );
   const subset = (row: Record<string, unknown>, keys: string) => keys.split(" ").map((key) => row[key]);
   deepEqual(subset(document.inputs[0], "input kind messageId subject judged defects"), [
     "a.patch",

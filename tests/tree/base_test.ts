@@ -13,6 +13,10 @@ class MadeTree implements Tree {
     return text === undefined ? null : { path, text, blob: idOf(text) };
   }
 
+  folders(): readonly string[] {
+    return [];
+  }
+
   list(): readonly string[] {
     return [];
   }

@@ -16,6 +16,7 @@ export function treeOf(files: Readonly<Record<string, string>>): Tree {
       const text = files[path];
       return text === undefined ? null : { path, text, blob: blobId(new TextEncoder().encode(text)) };
     },
+    folders: () => [],
     list: (folder) => Object.keys(files).filter((path) => folderOf(path) === folder).sort(),
   };
 }
