@@ -12,7 +12,7 @@ import type { Version } from "../rules/kernel/types.ts";
 import meta from "../deno.json" with { type: "json" };
 import type { Repository } from "../rules/tree/tree.ts";
 import type { Gathered, Group } from "./gather.ts";
-import { type Judging, patchFrom, reviewerFor } from "./judge.ts";
+import { concernsOf, type Judging, patchFrom, reviewerFor } from "./judge.ts";
 import {
   type Arguments,
   COLOR,
@@ -82,7 +82,7 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   if (operands.length === 0) throw new UsageError("check needs a path, or - for standard input");
   const kernel = kernelFrom(values.get("kernel"));
   const repository = await repositoryAt(values.get("tree"));
-  const [catalogue, { concerns, WORDS }, { appliesTo }] = await Promise.all([
+  const [catalogue, { WORDS }, { appliesTo }] = await Promise.all([
     import("../rules/mod.ts"),
     import("../rules/kernel/mod.ts"),
     import("../rules/engine/lint.ts"),
@@ -102,6 +102,7 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     color: isColorWanted(args, terminal),
     quiet,
   }));
+  const concerns = await concernsOf(rules);
   const judging = { rules, concerns, kernel, minConfidence: values.get("min-confidence") as Confidence };
   const judge = await judgeOf(judging, repository, run);
   const { inputs, isProblem } = await import("./source/files.ts");

@@ -31,6 +31,12 @@ export interface Judging {
   readonly minConfidence: Confidence;
 }
 
+/** What may be of interest to these rules, as for {@link Judging}. */
+export async function concernsOf(rules: readonly Rule[]): Promise<(code: string) => boolean> {
+  const { concerns, narrowed } = await import("../rules/kernel/mod.ts");
+  return narrowed(concerns, rules.map(({ words }) => words));
+}
+
 /** The linter, with the grammar read on the first hunk that needs it. */
 export async function linterFor({ rules, concerns, kernel, minConfidence }: Judging): Promise<Linter> {
   const { createLinter } = await import("../rules/engine/lint.ts");

@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { Finding, Unseen } from "../rules/engine/types.ts";
-import type { Confidence } from "../rules/engine/types.ts";
+import type { Confidence, Finding, Unseen } from "../rules/engine/types.ts";
 import type { Version } from "../rules/kernel/types.ts";
 import type { Lot, Surveyor } from "../rules/tree/survey.ts";
 
@@ -33,20 +32,16 @@ export interface SurveyAnswer {
 let surveyor: Promise<Surveyor> | null = null;
 
 async function start({ tree, rules, kernel, minConfidence }: SurveyStart): Promise<Surveyor> {
-  const [catalogue, { concerns }, { linterFor }, { openRepository }, { createSurveyor }] = await Promise.all([
+  const [catalogue, { concernsOf, linterFor }, { openRepository }, { createSurveyor }] = await Promise.all([
     import("../rules/mod.ts"),
-    import("../rules/kernel/mod.ts"),
     import("./judge.ts"),
     import("./source/repository.ts"),
     import("../rules/tree/survey.ts"),
   ]);
-  const wanted = new Set(rules);
-  const linter = await linterFor({
-    rules: catalogue.rules.filter(({ id }) => wanted.has(id)),
-    concerns,
-    kernel,
-    minConfidence,
-  });
+  const names = new Set(rules);
+  const wanted = catalogue.rules.filter(({ id }) => names.has(id));
+  const concerns = await concernsOf(wanted);
+  const linter = await linterFor({ rules: wanted, concerns, kernel, minConfidence });
   return createSurveyor(linter, concerns, openRepository(tree).head);
 }
 

@@ -31,6 +31,17 @@ export default defineRule({
   confidence: "high",
   category: "error-check",
   scope: "function",
+  words: [
+    "dma_map",
+    "dma_alloc",
+    "dmam_alloc",
+    "dma_zalloc",
+    "dma_pool_",
+    "pci_map_",
+    "pci_alloc_",
+    "alloc_coherent",
+    "p2pmem",
+  ],
   summary: "the result of a mapping is used without asking dma_mapping_error(), or although it said no",
   why:
     `Mapping fails for real: no IOVA is left, swiotlb is full, the memory lies beyond the device's mask. What comes back

@@ -12,7 +12,7 @@ import { createLinter } from "../rules/engine/lint.ts";
 import { mailFromText, readMail } from "../rules/engine/mail.ts";
 import type { Rule } from "../rules/engine/rule.ts";
 import type { Mail } from "../rules/engine/types.ts";
-import { concerns } from "../rules/kernel/mod.ts";
+import { concerns, narrowed } from "../rules/kernel/mod.ts";
 import type { Version } from "../rules/kernel/types.ts";
 import { rules } from "../rules/mod.ts";
 import { loadGrammar } from "./grammar.ts";
@@ -20,9 +20,10 @@ import { type Marked, markedRules, mismatches, readMarks } from "./marks.ts";
 
 async function wrongAbout(rule: Rule, mail: Mail, marks: Marked["marks"], kernel: Version | null) {
   const also = markedRules(marks);
+  const chosen = rules.filter((other) => other === rule || also.has(other.id));
   const linter = createLinter({
-    rules: rules.filter((other) => other === rule || also.has(other.id)),
-    concerns,
+    rules: chosen,
+    concerns: narrowed(concerns, chosen.map(({ words }) => words)),
     kernel,
     load: loadGrammar,
   });

@@ -77,6 +77,11 @@ interface RuleBase<Key extends string> {
   readonly unless: string;
   /** Kernel documents, kernel files or Message-IDs that say so. */
   readonly sources: readonly string[];
+  /**
+   * Texts of which any code that the rule has something to say of holds one: where only such rules run, other code is
+   * not parsed. Left out: all that concerns the tool.
+   */
+  readonly words?: readonly string[];
   /** The kernels that the rule is for: from `since` on, before `until`. */
   readonly kernel?: { readonly since?: Version; readonly until?: Version };
   /** One sentence each, `{name}` where a draft's `with` goes in; lower case, no full stop. */

@@ -85,6 +85,20 @@ export function createConcerns(
   };
 }
 
+/**
+ * Of the code that is of interest, that of which one of the rules may have something to say.
+ *
+ * @param words For each rule the texts of which such code holds one; undefined where that cannot be said
+ */
+export function narrowed(
+  concerns: (code: string) => boolean,
+  words: readonly (readonly string[] | undefined)[],
+): (code: string) => boolean {
+  if (words.includes(undefined)) return concerns;
+  const any = anyOf(words.flatMap((some) => some ?? []));
+  return (code) => any.test(code) && concerns(code);
+}
+
 /** Matches where one of the texts stands; one pass, however many there are. */
 const anyOf = (texts: readonly string[]) =>
   new RegExp(texts.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|"));

@@ -105,6 +105,7 @@ export const concerns: (code: string) => boolean = createConcerns(
 );
 
 export { ALLOC, MAY_BE_LINEAR } from "./alloc.ts";
+export { narrowed } from "./concerns.ts";
 export { CONVERT, RESOURCE_STARTS } from "./convert.ts";
 export { CONTAINERS, DEVICE_CALLS, DEVICE_MEMBERS, INERT_MEMBERS, PARENT_SETTERS } from "./device.ts";
 export { GONE_ROWS, INTERNAL } from "./gone.ts";
