@@ -174,7 +174,7 @@ async function surveyOf(
   const all = function* () {
     for (const path of paths) yield* lots(head, path);
   };
-  for await (const { lot, files, ...answer } of survey(start, all(), navigator.hardwareConcurrency)) {
+  for await (const { lot, ...answer } of survey(start, all(), navigator.hardwareConcurrency)) {
     progress.step(lot.folder);
     run.survey(lot.paths.length, {
       patch: {

@@ -48,8 +48,19 @@ export function frame(
     if (lines.length === 0) continue;
     pieces.push({ section, lines, code: code(lines.map((line) => line.text), directives) });
   }
+  const [whole] = pieces;
+  if (whole !== undefined && pieces.length === 1 && isWhole(file)) {
+    // Nothing is cut off, and nothing has to be held together.
+    const text = withoutIdle(whole.code, whole.lines, matters, gone).join("\n");
+    return { text, rows: whole.lines, directives };
+  }
   return join(pieces, directives, matters, gone);
 }
+
+/** Whether every line of the file is shown. */
+export const isWhole = ({ origin, status, hunks, all }: FileDiff): boolean =>
+  origin === "source" || all !== null ||
+  (origin === "diff" && status === "created" && hunks.every((hunk) => hunk.whole));
 
 /** Notes what is removed at the line that follows it, or at the last line. */
 function noteRemoved(lines: readonly Line[], gone: Map<Line, string>): void {
@@ -128,23 +139,25 @@ function conditionals(lines: string[], directives: string[]): string[] {
 
 function branches(out: string[], starts: readonly number[], end: number, first: string): void {
   const all: Branch[] = starts.map((from, i) => ({ from, to: starts[i + 1] ?? end }));
-  const body = (b: Branch) => out.slice(b.from + 1, b.to).join("\n");
   if (/^\s*#\s*if\s+0\b/.test(first)) {
     const zero = all.shift()!;
     for (let i = zero.from; i < zero.to; i++) out[i] = "";
     if (all.length === 0) return;
   }
+  const bodies = all.map((b) => {
+    const text = out.slice(b.from + 1, b.to).join("\n");
+    const depth = depthOf(text);
+    return { text, balances: depth.end === 0 && depth.min >= 0 };
+  });
+  const isData = placeOf(out, all[0]!.from) === "data";
   let before = all[0]!.from - 1;
   while (before >= 0 && out[before]!.trim() === "") before--;
-  const isStatement = (before < 0 || /[;{}:]\s*$/.test(out[before]!)) &&
-    placeOf(out, all[0]!.from) !== "data" &&
-    all.every((b) => {
-      const text = body(b);
-      return depthOf(text).end === 0 && depthOf(text).min >= 0 &&
-        (text.trim() === "" ? before >= 0 && /^[ \t]/.test(out[before]!) : /[;}]\s*$/.test(text)) &&
-        !/^\s*(?:case\b|default\s*:|else\b)/.test(text) && /^[ \t]|^$/m.test(text) &&
-        !/^[A-Za-z_{}]/m.test(text);
-    });
+  const isStatement = (before < 0 || /[;{}:]\s*$/.test(out[before]!)) && !isData &&
+    bodies.every(({ text, balances }) =>
+      balances && (text.trim() === "" ? before >= 0 && /^[ \t]/.test(out[before]!) : /[;}]\s*$/.test(text)) &&
+      !/^\s*(?:case\b|default\s*:|else\b)/.test(text) && /^[ \t]|^$/m.test(text) &&
+      !/^[A-Za-z_{}]/m.test(text)
+    );
   if (isStatement && all.length === starts.length) {
     // Indented like any statement: a brace at column 0 would end the function.
     all.forEach((b, i) =>
@@ -156,10 +169,7 @@ function branches(out: string[], starts: readonly number[], end: number, first: 
     return;
   }
   if (
-    all.every((b) =>
-      depthOf(body(b)).end === 0 && depthOf(body(b)).min >= 0 &&
-      (/^(?:[A-Za-z_{}]|$)/m.test(body(b)) || placeOf(out, b.from) === "data")
-    )
+    bodies.every(({ text, balances }) => balances && (/^(?:[A-Za-z_{}]|$)/m.test(text) || isData))
   ) {
     return; // whole definitions at file level, or fields: all of them are code
   }
@@ -370,7 +380,7 @@ function join(
     }
   }
   if (open !== null) close(open.depth, open.isFunction);
-  return { text: withoutIdle(out, matters, gone).join("\n"), rows: out.rows, directives };
+  return { text: withoutIdle(out.lines, out.rows, matters, gone).join("\n"), rows: out.rows, directives };
 }
 
 /** A helper shorter than this is kept for the sake of the functions that call it. */
@@ -382,7 +392,8 @@ const CALL = /\b([A-Za-z_]\w*)\s*\(/g;
  * do the small helpers that a function of interest calls.
  */
 function withoutIdle(
-  { lines, rows }: Text,
+  lines: readonly string[],
+  rows: readonly (Line | null)[],
   matters: (text: string) => boolean,
   gone: ReadonlyMap<Line, string>,
 ): readonly string[] {

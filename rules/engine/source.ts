@@ -6,7 +6,7 @@
  */
 
 import { type At, type FunctionNode, HOLE, type Stmt, type Unit, walkStmt } from "./ast.ts";
-import { frame } from "./frame.ts";
+import { frame, isWhole } from "./frame.ts";
 import type { CParser } from "./syntax.ts";
 import type { FileDiff, Line, Span } from "./types.ts";
 
@@ -97,10 +97,6 @@ export function readSource(
 const NO_UNIT: Unit = { functions: [], structs: [], globals: [], stray: [] };
 
 const INCLUDE = /^\s*#\s*include\s*[<"]([^>"]+)[>"]/;
-
-const isWhole = ({ origin, status, hunks, all }: FileDiff): boolean =>
-  origin === "source" || all !== null ||
-  (origin === "diff" && status === "created" && hunks.every((hunk) => hunk.whole));
 
 class Source implements SourceFile {
   readonly isWhole: boolean;
