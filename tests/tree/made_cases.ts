@@ -22,18 +22,20 @@ export interface Case {
 
 type Random = (below: number) => number;
 
-/** Few, because what repeats is what a search may take for another. */
-const LINES = ["{", "}", "", "a", "b", "c\r"];
-
 /** Texts that were changed at some places, and diffs of other changes to them. */
 export function* madeCases(rounds: number): Generator<Case, void, void> {
   for (let round = 1; round <= rounds; round++) {
     const random = generator(round * 2654435761);
     random(2);
-    const old = Array.from({ length: 3 + random(20) }, () => LINES[random(LINES.length)]!);
-    const hunks = hunksOfEdits(editsBetween(old, edited(old, 1 + random(3), random)), 1 + random(3));
+    // What repeats is what a search may take for another.
+    const alphabet = ["{", "}", "", "a", "b", "c\r"].slice(0, 2 + random(5));
+    const some = (count: number) => Array.from({ length: count }, () => alphabet[random(alphabet.length)]!);
+    const old = some(3 + random(20));
+    const hunks = hunksOfEdits(editsBetween(old, edited(old, 1 + random(3), random, some)), 1 + random(3));
     if (hunks.length === 0) continue;
-    const target = edited(old, random(4), random).map((line) => `${line}\n`).join("");
+    // Twice the same text: a hunk may find itself as far above as below.
+    const base = random(3) === 0 ? [...old.slice(random(20)), ...old] : old;
+    const target = edited(base, random(4), random, some).map((line) => `${line}\n`).join("");
     yield {
       name: `round ${round}`,
       diff: hunksOf(...hunks),
@@ -46,11 +48,15 @@ export function* madeCases(rounds: number): Generator<Case, void, void> {
 }
 
 /** Takes lines out and puts others in at some places. */
-function edited(lines: readonly string[], places: number, random: Random): string[] {
+function edited(
+  lines: readonly string[],
+  places: number,
+  random: Random,
+  some: (count: number) => string[],
+): string[] {
   const out = [...lines];
   for (let n = 0; n < places; n++) {
-    const more = Array.from({ length: random(4) }, () => LINES[random(LINES.length)]!);
-    out.splice(random(out.length + 1), random(3), ...more);
+    out.splice(random(out.length + 1), random(3), ...some(random(4)));
   }
   return out;
 }
