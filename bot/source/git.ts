@@ -10,7 +10,7 @@ import { TreeError } from "./tree_error.ts";
 /** An entry of a folder that is a regular file. */
 export interface GitFile {
   readonly id: string;
-  /** In bytes. */
+  /** In bytes; NaN when it is not known yet. */
   readonly size: number;
 }
 
@@ -48,7 +48,13 @@ export class Git {
 
   /** @returns What git printed; null when it ended with an error */
   private run(...args: readonly string[]): Uint8Array | null {
-    const fixed = [`--git-dir=${this.folder}`, "--no-replace-objects", "-c", "core.fsmonitor=false"];
+    const fixed = [
+      `--git-dir=${this.folder}`,
+      "--no-pager",
+      "--no-replace-objects",
+      "-c",
+      "core.fsmonitor=false",
+    ];
     try {
       const { success, stdout } = new Deno.Command("git", {
         args: [...fixed, ...args],
@@ -78,7 +84,10 @@ export class Git {
 
   /** What lies in a folder of a commit; null when it has no such folder. */
   folderOf(commit: string, folder: string): GitFolder | null {
-    const listed = this.run("ls-tree", "-l", "-z", "--full-tree", `${commit}:${folder}`);
+    const list = (...options: readonly string[]) =>
+      this.run("ls-tree", "-z", "--full-tree", ...options, `${commit}:${folder}`);
+    // A partial clone may lack a file, and then git gives no size at all.
+    const listed = list("-l") ?? list();
     if (listed === null) return null;
     const files = new Map<string, GitFile>();
     const folders: string[] = [];
@@ -87,7 +96,7 @@ export class Git {
       const [mode, , id, size] = entry.slice(0, tab).split(/ +/);
       if (mode === FOLDER_MODE) folders.push(entry.slice(tab + 1));
       if (FILE_MODES.has(mode!) && HEX.test(id!)) {
-        files.set(entry.slice(tab + 1), { id: id!, size: Number(size) });
+        files.set(entry.slice(tab + 1), { id: id!, size: Number(size ?? NaN) });
       }
     }
     return { files, folders };
@@ -101,7 +110,7 @@ export class Git {
     return blobs.map(({ size }) => bytes.subarray(from, from += size));
   }
 
-  /** Of an object that there is. */
+  /** In bytes; NaN when there is no such object. */
   sizeOf(id: string): number {
     const size = this.run("cat-file", "-s", id);
     return size === null ? NaN : Number(latin1.decode(size));

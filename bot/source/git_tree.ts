@@ -58,10 +58,7 @@ export class GitRepository implements Repository {
     const held = this.texts.get(id);
     if (held !== undefined) return held;
     const full = this.git.resolve(id, "blob");
-    if (!full?.startsWith(id)) return null;
-    const size = this.git.sizeOf(full);
-    if (!(size <= MAX_FILE_BYTES)) return null;
-    return this.readAll([{ id: full, size }]);
+    return full?.startsWith(id) ? this.textOf({ id: full, size: NaN }, []) : null;
   }
 
   private treeOf(commit: string): Tree {
@@ -69,13 +66,19 @@ export class GitRepository implements Repository {
     return new GitTree(
       name,
       (folder) => this.git.folderOf(commit, pathIn(this.root, folder)),
-      (blob, ahead) => {
-        const held = this.texts.get(blob.id);
-        if (held !== undefined) return held;
-        const more = ahead.filter(({ id }) => id !== blob.id && !this.texts.has(id));
-        return this.readAll([blob, ...more]) ?? this.readAll([blob]);
-      },
+      (file, ahead) => this.textOf(file, ahead),
     );
+  }
+
+  /** The text of a file, null when it is too large or not there; reads what is ahead in the same process. */
+  private textOf(file: GitFile, ahead: readonly GitFile[]): string | null {
+    const held = this.texts.get(file.id);
+    if (held !== undefined) return held;
+    const size = Number.isNaN(file.size) ? this.git.sizeOf(file.id) : file.size;
+    if (!(size <= MAX_FILE_BYTES)) return null;
+    const wanted = { id: file.id, size };
+    const more = ahead.filter(({ id }) => id !== file.id && !this.texts.has(id));
+    return this.readAll([wanted, ...more]) ?? this.readAll([wanted]);
   }
 
   /** Reads and remembers blobs; gives the first one's text, null when one of them cannot be had. */
@@ -96,14 +99,14 @@ class GitTree implements Tree {
   constructor(
     readonly name: string,
     private readonly folder: (path: string) => GitFolder | null,
-    private readonly text: (blob: GitFile, ahead: readonly GitFile[]) => string | null,
+    private readonly text: (file: GitFile, ahead: readonly GitFile[]) => string | null,
   ) {}
 
   read(path: string): TreeFile | null {
     if (!isTreePath(path)) return null;
     const { files } = this.folderAt(folderOf(path));
     const file = files.get(path.slice(path.lastIndexOf("/") + 1));
-    if (file === undefined || file.size > MAX_FILE_BYTES) return null;
+    if (file === undefined) return null;
     const text = this.text(file, READ_AHEAD.test(path) ? aheadOf(files) : []);
     return text === null ? null : { path, text, blob: file.id };
   }
@@ -132,7 +135,7 @@ function aheadOf(files: ReadonlyMap<string, GitFile>): GitFile[] {
   const ahead: GitFile[] = [];
   let bytes = 0;
   for (const [name, file] of files) {
-    if (!READ_AHEAD.test(name) || file.size > MAX_AHEAD_FILE_BYTES) continue;
+    if (!READ_AHEAD.test(name) || !(file.size <= MAX_AHEAD_FILE_BYTES)) continue;
     if (ahead.length === MAX_AHEAD_FILES || (bytes += file.size) > MAX_AHEAD_BYTES) break;
     ahead.push(file);
   }

@@ -28,13 +28,17 @@ export function openRepository(folder: string, heldBytes = MAX_HELD_BYTES): Repo
   if (found !== null) {
     const git = new Git(found.gitFolder);
     const head = git.resolve("HEAD", "commit");
-    const root = head === null ? null : kernelRoot(relative(found.top, real), (inside) => {
+    const root = head === null ? null : kernelRoot(relative(found.top, real), folderOf, (inside) => {
       const files = git.folderOf(head, inside)?.files;
       return files !== undefined && MARKS.every((name) => files.has(name));
     });
     if (root !== null) return new GitRepository(folder, git, head!, root, heldBytes);
   }
-  const root = kernelRoot(real, (path) => MARKS.every((name) => isThere(join(path, name), "isFile")));
+  const root = kernelRoot(
+    real,
+    dirname,
+    (path) => MARKS.every((name) => isThere(join(path, name), "isFile")),
+  );
   if (root !== null) return new FolderRepository(folder, root, heldBytes);
   throw new TreeError(
     `${folder}: no kernel tree: neither it nor a folder above it holds ${MARKS.join(" and ")}${
@@ -61,12 +65,14 @@ function realFolder(folder: string): string {
 }
 
 /** The folder, or the nearest above it, for which something holds; null when it holds for none. */
-function kernelRoot(folder: string, holds: (folder: string) => boolean): string | null {
-  for (let at = folder;;) {
+function kernelRoot(
+  folder: string,
+  above: (folder: string) => string,
+  holds: (folder: string) => boolean,
+): string | null {
+  for (let at = folder;; at = above(at)) {
     if (holds(at)) return at;
-    const above = at.startsWith("/") ? dirname(at) : folderOf(at);
-    if (above === at) return null;
-    at = above;
+    if (above(at) === at) return null;
   }
 }
 

@@ -180,6 +180,25 @@ Deno.test("git is asked once for the sources of a folder", () => {
   });
 });
 
+Deno.test("a partial clone gives what it has, and fetches nothing", () => {
+  withFolder((folder) => {
+    const full = join(folder, "full");
+    Deno.mkdirSync(full);
+    git(full, "init", "-q");
+    const first = commit(full, FILES);
+    commit(full, { "drivers/a.c": "second\n" });
+    git(full, "config", "uploadpack.allowFilter", "true");
+    const part = join(folder, "part");
+    git(folder, "clone", "-q", "--filter=blob:none", `file://${full}`, part);
+    const repository = openRepository(part);
+    const at = repository.at(first);
+    equal(repository.head.read("drivers/a.c")?.text, "second\n");
+    equal(at?.read("drivers/a.c"), null);
+    equal(at?.read("drivers/b.h")?.text, "b\n");
+    deepEqual(at?.list("drivers"), ["drivers/a.c", "drivers/b.h"]);
+  });
+});
+
 Deno.test("openRepository() says what is wrong with a folder, and what to do", () => {
   const says = (folder: string, what: RegExp) =>
     throws(() => openRepository(folder), (error) => error instanceof TreeError && what.test(error.message));
