@@ -20,6 +20,8 @@ function check(folder: string, root = folder): void {
   deepEqual(head.list("drivers"), ["drivers/a.c", "drivers/b.h"]);
   deepEqual(head.list(""), ["Kbuild", "MAINTAINERS"]);
   deepEqual(head.list("nothing"), []);
+  deepEqual(head.folders("drivers"), ["drivers/sub"]);
+  deepEqual([head.folders("nothing"), head.folders(".."), head.folders("drivers/sub")], [[], [], []]);
   for (
     const path of [
       "",
