@@ -43,12 +43,11 @@ export function widen(diff: FileDiff, before: string, placed: readonly Placed[])
   const copyTo = (end: number) => {
     while (oldNo <= end) all.push(treeLine(old[oldNo - 1]!, oldNo++, newNo++));
   };
-  for (const { hunk, at, fuzz } of placed) {
-    const [start, end] = givenUp(hunk, fuzz);
-    if (at + start < oldNo - 1) return null;
-    copyTo(at + start);
+  for (const { hunk, at, dropped: { leading, trailing } } of placed) {
+    if (at + leading < oldNo - 1) return null;
+    copyTo(at + leading);
     const [oldStart, newStart] = [oldNo, newNo];
-    const lines = hunk.lines.slice(start, hunk.lines.length - end).map((line): Line => {
+    const lines = hunk.lines.slice(leading, hunk.lines.length - trailing).map((line): Line => {
       if (line.kind === "context") return { ...line, oldNo: oldNo++, newNo: newNo++ };
       return line.kind === "added" ? { ...line, newNo: newNo++ } : { ...line, oldNo: oldNo++ };
     });
@@ -58,15 +57,6 @@ export function widen(diff: FileDiff, before: string, placed: readonly Placed[])
   }
   copyTo(old.length);
   return { ...diff, hunks, all };
-}
-
-/** How many context lines fuzz takes from a hunk's start and end: from the longer run first (GNU patch). */
-function givenUp({ lines }: Hunk, fuzz: number): readonly [start: number, end: number] {
-  const change = (line: Line) => line.kind !== "context";
-  const before = lines.findIndex(change);
-  const after = lines.length - 1 - lines.findLastIndex(change);
-  const longer = Math.max(before, after);
-  return [Math.max(0, fuzz - (longer - before)), Math.max(0, fuzz - (longer - after))];
 }
 
 /** A file that nobody changes. */

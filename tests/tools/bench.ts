@@ -1,12 +1,13 @@
 /**
  * Measures p2plint against what else reads patches, in one run on one machine: the ratios count, not the seconds.
  * Runs with all permissions: Deno gives /proc to nobody else, and the peak of memory stands there.
- * `deno task bench [--checkpatch FILE] [--patch FILE] [--mbox FILE]…`
+ * `deno task bench [--checkpatch FILE] [--patch FILE] [--mbox FILE]… [--survey FOLDER]`
  *
  * @module
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { KERNEL_TREE, missingTree } from "../kernel_tree.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const PATCH_RUNS = 7;
@@ -76,6 +77,7 @@ const p2plint = (...args: string[]) => [
   // As the task has it: the young generation is what a stream of mails fills.
   "--v8-flags=--max-semi-space-size=4",
   "--allow-read",
+  "--allow-run=git",
   "mod.ts",
   "check",
   "--fail-on",
@@ -168,9 +170,54 @@ async function benchMbox(mbox: string): Promise<void> {
   console.log(`  ratio        ${(ours.wallSeconds / theirs.wallSeconds).toFixed(1)} times grep's wall time`);
 }
 
+/** A survey of one folder of a kernel against coccinelle with an equivalent rule: all its jobs against all of ours. */
+async function benchSurvey(folder: string): Promise<void> {
+  const missing = missingTree();
+  if (missing !== null) {
+    console.log(`survey: skipped, ${missing}`);
+    return;
+  }
+  console.log(`survey: ${folder} of ${KERNEL_TREE}`);
+  const rule = ["--tree", KERNEL_TREE, "--rules", "dma-mapping-unchecked", "--format", "json", folder];
+  const ours = await measure(p2plint(...rule));
+  say("p2plint", ours);
+  say("all rules", await measure(p2plint("--tree", KERNEL_TREE, "--format", "json", folder)));
+  const cocci = new URL("unchecked.cocci", import.meta.url).pathname;
+  const spatch = [
+    "spatch",
+    "--very-quiet",
+    "-D",
+    "report",
+    "--sp-file",
+    cocci,
+    "--dir",
+    `${KERNEL_TREE}/${folder}`,
+  ];
+  for (const jobs of [1, navigator.hardwareConcurrency]) {
+    const theirs = await measure([...spatch, "--jobs", String(jobs)]);
+    if (!theirs.stdout.includes(": unchecked")) {
+      console.log("  spatch       skipped: not installed (apt-get install coccinelle), or it found nothing");
+      return;
+    }
+    say(`spatch -j${jobs}`, theirs);
+    console.log(
+      `  ratio        p2plint is ${
+        (theirs.wallSeconds / ours.wallSeconds).toFixed(1)
+      } times as fast by the clock, ` +
+        `${(theirs.cpuSeconds / ours.cpuSeconds).toFixed(1)} by CPU time`,
+    );
+  }
+}
+
 if (import.meta.main) {
-  const given = parseArgs(Deno.args, { string: ["checkpatch", "patch", "mbox"], collect: ["mbox"] });
-  await benchPatch(given.patch ?? "fixtures/p2p-export.patch", given.checkpatch);
-  const boxes = given.mbox as string[];
-  for (const mbox of boxes.length > 0 ? boxes : SAMPLES) await benchMbox(mbox);
+  const given = parseArgs(Deno.args, {
+    string: ["checkpatch", "patch", "mbox", "survey"],
+    collect: ["mbox"],
+  });
+  if (given.survey === undefined) {
+    await benchPatch(given.patch ?? "fixtures/p2p-export.patch", given.checkpatch);
+    const boxes = given.mbox as string[];
+    for (const mbox of boxes.length > 0 ? boxes : SAMPLES) await benchMbox(mbox);
+  }
+  await benchSurvey(given.survey ?? "drivers/net/ethernet");
 }
