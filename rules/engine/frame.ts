@@ -384,8 +384,16 @@ function join(
 }
 
 /** A helper shorter than this is kept for the sake of the functions that call it. */
-const MAX_HELPER_TEXT = 2000;
+const MAX_HELPER_TEXT = 600;
 const CALL = /\b([A-Za-z_]\w*)\s*\(/g;
+const ENUM = /^enum\b[^;=()]*\{?\s*$/;
+
+/** The first line from `from` on that is not blank. */
+function firstOf(lines: readonly string[], from: number): number {
+  let i = from;
+  while (i < lines.length && lines[i]!.trim() === "") i++;
+  return i;
+}
 
 /**
  * Blanks the functions that nobody will ask about, nor about what went from them; what is no function stays, and so
@@ -414,6 +422,8 @@ function withoutIdle(
       if (!isFunction && /^\S.*;\s*$/.test(line)) from = i + 1;
       continue;
     }
+    // Numbers with names: hardware headers hold thousands of them, and nobody asks.
+    if (!isFunction && ENUM.test(lines[firstOf(lines, from)] ?? "")) kept.fill("", from, i + 1);
     if (isFunction) {
       const text = textOf(from, i + 1);
       if (!matters(text)) idle.push({ from, end: i + 1, text });

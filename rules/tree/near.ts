@@ -28,7 +28,7 @@ const MAX_SOURCES = 800;
 const MAX_PARSED = 40;
 /** Parsed files that are remembered. */
 const MAX_REMEMBERED = 96;
-/** A helper shorter than this is read whatever it is about: `return bo->base + offset;` names nothing. */
+/** A helper shorter than this is read when it is called, whatever it is about: `return bo->base + offset;`. */
 const MAX_ACCESSOR_TEXT = 400;
 
 /** What the functions of some files ask of others. */
@@ -38,27 +38,41 @@ interface Wanted {
   readonly fields: Set<string>;
 }
 
+/** A parsed file, and the helpers in it that were kept because somebody calls them. */
+interface Parsed {
+  readonly source: SourceFile | null;
+  readonly calls: ReadonlySet<string>;
+}
+
+/** The name of a function, of its text: what stands before the first parenthesis. */
+const nameOf = (text: string) => /([A-Za-z_]\w*)\s*\(/.exec(text)?.[1] ?? "";
+
 /** Makes one, with nothing remembered yet. */
 export function createNeighbourhood(concerns: (code: string) => boolean): Neighbourhood {
   const sketches = new Map<string, Sketch>();
-  const parsed = new Map<string, SourceFile | null>();
-  const matters = (text: string) =>
-    concerns(text) || (text.length < MAX_ACCESSOR_TEXT && /\breturn\b/.test(text));
+  const parsed = new Map<string, Parsed>();
 
   const sketchOf = (file: TreeFile): Sketch => {
     let found = sketches.get(file.blob);
     if (found === undefined) sketches.set(file.blob, found = sketch(file.path, file.text, concerns));
     return found;
   };
-  const parse = (file: TreeFile, read: ReadFile): SourceFile | null => {
+  const parse = (file: TreeFile, calls: ReadonlySet<string>, read: ReadFile): SourceFile | null => {
     // The path is part of what is parsed: one content may lie in two places.
     const key = `${file.blob} ${file.path}`;
-    let found = parsed.get(key);
-    if (found !== undefined) parsed.delete(key); // to be put last again
-    else found = read(unchanged(file.path, file.text), "new", matters);
+    const known = parsed.get(key);
+    const wanted = [...sketchOf(file).functions].filter((name) => calls.has(name));
+    let found = known !== undefined && wanted.every((name) => known.calls.has(name)) ? known : null;
+    if (found === null) {
+      const names = new Set([...known?.calls ?? [], ...wanted]);
+      const matters = (text: string) =>
+        concerns(text) || (text.length < MAX_ACCESSOR_TEXT && names.has(nameOf(text)));
+      found = { source: read(unchanged(file.path, file.text), "new", matters), calls: names };
+    }
+    parsed.delete(key); // to be put last again
     parsed.set(key, found);
     if (parsed.size > MAX_REMEMBERED) parsed.delete(parsed.keys().next().value!);
-    return found;
+    return found.source;
   };
 
   return {
@@ -69,7 +83,7 @@ export function createNeighbourhood(concerns: (code: string) => boolean): Neighb
       const found = new Map<string, SourceFile>();
       const take = (file: TreeFile, isHeader: boolean): boolean => {
         if (own.has(file.path) || found.has(file.path) || found.size >= MAX_PARSED) return false;
-        const source = offers(sketchOf(file), wanted, isHeader) ? parse(file, read) : null;
+        const source = offers(sketchOf(file), wanted, isHeader) ? parse(file, wanted.calls, read) : null;
         if (source === null) return false;
         found.set(file.path, source);
         // The struct behind a field leads on to those that it is made of.
@@ -149,7 +163,8 @@ function normal(path: string): string | null {
 }
 
 /** The kernel's own interfaces are in the tables; the headers of a subsystem or a driver are not. */
-const isGeneral = (header: string) => /^(?:linux|asm|asm-generic|uapi|trace|generated)\/[^/]+$/.test(header);
+const isGeneral = (header: string) =>
+  /^(?:(?:linux|asm|asm-generic|net|trace|generated)\/[^/]+|uapi\/.*)$/.test(header);
 
 /** Finds a header the way the kernel's build does: beside the file, under include/, or by a `-I` of the driver. */
 function resolve(header: string, from: string, tree: Tree): TreeFile | null {
