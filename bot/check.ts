@@ -10,7 +10,9 @@ import type { Rule } from "../rules/engine/rule.ts";
 import type { Confidence, Report, Severity } from "../rules/engine/types.ts";
 import type { Version } from "../rules/kernel/types.ts";
 import meta from "../deno.json" with { type: "json" };
+import type { Lot } from "../rules/tree/survey.ts";
 import type { Repository } from "../rules/tree/tree.ts";
+import type { Config, FailOn } from "./config.ts";
 import type { Gathered, Group } from "./gather.ts";
 import { concernsOf, type Judging, patchFrom, reviewerFor } from "./judge.ts";
 import {
@@ -26,6 +28,7 @@ import type { SurveyStart } from "./survey_worker.ts";
 import { type Progress, progressOn } from "./progress.ts";
 import { type Format, formats, type Renderer, renderer, type Summary } from "./render/mod.ts";
 import { printable } from "./render/printable.ts";
+import { readRelease, settingsFrom, type Wishes } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 const OPTIONS: readonly Option[] = [
@@ -33,16 +36,14 @@ const OPTIONS: readonly Option[] = [
   {
     name: "fail-on",
     value: "SEVERITY",
-    help: "exit 1 for findings from here on: error, warning, note, never",
+    help: "exit 1 for findings from here on: error, warning, note, never (default: warning)",
     choices: ["error", "warning", "note", "never"],
-    default: "warning",
   },
   {
     name: "min-confidence",
     value: "LEVEL",
-    help: "report from here on: high, medium, low",
+    help: "report from here on: high, medium, low (default: medium)",
     choices: ["high", "medium", "low"],
-    default: "medium",
   },
   { name: "rules", value: "A,B", help: "only these rules" },
   { name: "disable", value: "A,B", help: "all but these rules" },
@@ -52,6 +53,8 @@ const OPTIONS: readonly Option[] = [
     help: "the kernel tree that the patches are for: a git repository or a folder",
   },
   { name: "kernel", value: "X.Y", help: "the kernel that the patch is for (default: the newest)" },
+  { name: "config", value: "FILE", help: "the configuration (default: the nearest .p2plint.json upwards)" },
+  { name: "no-config", value: null, help: "no configuration file" },
   COLOR,
   { name: "quiet", short: "q", value: null, help: "findings only: no defects, no summary, no progress" },
 ];
@@ -66,6 +69,7 @@ export const checkCommand: CommandModule = {
       "PATH is a patch, a diff, a mail, an mbox, a C file, a maildir or another folder of these, or - for",
       "standard input; what it is is told from its content. With --tree it may also be a folder or a C file",
       "of the tree, which is judged as it stands.",
+      "What the command line says wins over the configuration file.",
       "exit code: 0 clean, 1 findings, 2 could not run or nothing could be judged",
     ].join("\n"),
     options: OPTIONS,
@@ -75,12 +79,11 @@ export const checkCommand: CommandModule = {
 };
 
 /** Higher counts more. */
-const RANK: Readonly<Record<Severity | "never", number>> = { note: 1, warning: 2, error: 3, never: 4 };
+const RANK: Readonly<Record<FailOn, number>> = { note: 1, warning: 2, error: 3, never: 4 };
 
 async function check(args: Arguments, terminal: Terminal): Promise<number> {
   const { values, flags, operands } = args;
   if (operands.length === 0) throw new UsageError("check needs a path, or - for standard input");
-  const kernel = kernelFrom(values.get("kernel"));
   const repository = await repositoryAt(values.get("tree"));
   const [catalogue, { WORDS }, { appliesTo }] = await Promise.all([
     import("../rules/mod.ts"),
@@ -90,21 +93,27 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   if (values.has("rules") && listOf(values.get("rules")).length === 0) {
     throw new UsageError("--rules names no rule");
   }
-  const rules = (await chosen(catalogue.rules, listOf(values.get("rules")), listOf(values.get("disable"))))
-    .filter((rule) => appliesTo(rule, kernel));
+  const config = await configFor(args);
+  const settings = settingsFrom(await wishesOf(args), config, catalogue.rules);
+  const { kernel, minConfidence } = settings;
+  if (settings.rules.length === 0) throw new UsageError("no rule is left to check");
+  const rules = settings.rules.filter((rule) => appliesTo(rule, kernel));
   if (rules.length === 0) throw new UsageError("no rule that is left is for this kernel");
   const quiet = flags.has("quiet");
   const format = renderer(values.get("format") as Format);
   const progress = progressOn(terminal, !quiet);
-  const run = new Run(format, terminal, progress);
+  const run = new Run(format, terminal, progress, config?.name ?? null);
   terminal.out(format.begin({
     tool: { name: meta.name, version: meta.version },
     color: isColorWanted(args, terminal),
     quiet,
   }));
-  const concerns = await concernsOf(rules);
-  const judging = { rules, concerns, kernel, minConfidence: values.get("min-confidence") as Confidence };
-  const judge = await judgeOf(judging, repository, run);
+  const judging = { rules, concerns: await concernsOf(rules), kernel, minConfidence };
+  const judge = await judgeOf(
+    judging,
+    repository,
+    (one, report) => run.judge(one, settings.apply(report)),
+  );
   const { inputs, isProblem } = await import("./source/files.ts");
   let prefilter: Prefilter | null = null;
   const inTree: string[] = [];
@@ -119,9 +128,12 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
       tree: values.get("tree")!,
       rules: rules.map(({ id }) => id),
       kernel,
-      minConfidence: judging.minConfidence,
+      minConfidence,
     };
-    await surveyOf(inTree, start, repository!, run, progress);
+    await surveyOf(inTree, start, repository!, ({ folder, paths }, report) => {
+      progress.step(folder);
+      run.survey(paths.length, settings.apply(report));
+    });
   }
   for await (const input of inputs(outside, Deno.stdin.readable)) {
     progress.step(input.input);
@@ -141,7 +153,7 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     await judge.add({ input: input.input, kind: input.kind, patch: await patchFrom(input) });
   }
   await judge.end();
-  return run.end(values.get("fail-on") as Severity | "never");
+  return run.end(settings.failOn);
 }
 
 /** The path in the tree that an operand means; null when it is an input of its own. */
@@ -163,8 +175,7 @@ async function surveyOf(
   paths: readonly string[],
   start: SurveyStart,
   { head }: Repository,
-  run: Run,
-  progress: Progress,
+  see: (lot: Lot, report: Report) => void,
 ): Promise<void> {
   const [{ lots }, { survey }, { mailFromText }] = await Promise.all([
     import("../rules/tree/survey.ts"),
@@ -175,8 +186,7 @@ async function surveyOf(
     for (const path of paths) yield* lots(head, path);
   };
   for await (const { lot, ...answer } of survey(start, all(), navigator.hardwareConcurrency)) {
-    progress.step(lot.folder);
-    run.survey(lot.paths.length, {
+    see(lot, {
       patch: {
         mail: mailFromText("", { input: lot.folder, position: null }),
         files: [],
@@ -201,7 +211,11 @@ interface Judge {
   end(): Promise<void>;
 }
 
-async function judgeOf(judging: Judging, repository: Repository | null, run: Run): Promise<Judge> {
+async function judgeOf(
+  judging: Judging,
+  repository: Repository | null,
+  see: (one: Gathered, report: Report) => void,
+): Promise<Judge> {
   const [{ Gatherer }, { createHistory }, reviewer] = await Promise.all([
     import("./gather.ts"),
     import("../rules/engine/history.ts"),
@@ -213,7 +227,7 @@ async function judgeOf(judging: Judging, repository: Repository | null, run: Run
     for (const { members, isComplete } of groups) {
       const reports = await reviewer.review(members.map(({ patch }) => patch));
       for (const [i, report] of history.compare(reports, isComplete).entries()) {
-        run.judge(members[i]!, withoutDiff(report) ?? report);
+        see(members[i]!, withoutDiff(report) ?? report);
       }
     }
   };
@@ -253,6 +267,7 @@ class Run {
     private readonly renderer: Renderer,
     private readonly terminal: Terminal,
     private readonly progress: Progress,
+    private readonly config: string | null,
   ) {}
 
   /** Files of the tree. */
@@ -299,7 +314,7 @@ class Run {
   }
 
   /** Prints the end and gives the exit code. */
-  end(failOn: Severity | "never"): number {
+  end(failOn: FailOn): number {
     const summary: Summary = {
       inputs: this.inputs,
       patches: this.patches,
@@ -311,6 +326,7 @@ class Run {
       faults: this.faults,
       passedOver: this.passedOver,
       passedOverReason: this.passedOver === 0 ? null : "no name in their code that a rule knows",
+      config: this.config,
     };
     this.print(this.renderer.end(summary));
     const worst = (["error", "warning", "note"] as const).find((severity) => this.findings[severity] > 0);
@@ -336,27 +352,56 @@ function holdsDiff(message: Uint8Array): boolean {
   return text.includes("\n@@ -") || text.includes("\ndiff --git ");
 }
 
+/**
+ * The configuration file that was named, or the nearest one from the working directory upwards.
+ *
+ * @throws {UsageError} If it cannot be read, or something in it is not allowed
+ */
+async function configFor({ values, flags }: Arguments): Promise<Config | null> {
+  if (flags.has("no-config")) return null;
+  const { findConfig, MAX_CONFIG_BYTES } = await import("./source/config_file.ts");
+  const named = values.get("config");
+  const found = named === undefined
+    ? await findConfig(values.get("tree") ?? ".")
+    : { path: named, problem: null };
+  if (found === null) return null;
+  const { readTextFile } = await import("./source/text_file.ts");
+  const file = found.problem === null ? await readTextFile(found.path, MAX_CONFIG_BYTES) : found;
+  if (!("text" in file)) {
+    const hint = named === undefined ? ": name one with --config, or leave it out with --no-config" : "";
+    throw new UsageError(`${found.path}: ${file.problem}${hint}`);
+  }
+  const [{ readConfig }, { ruleNamed }] = await Promise.all([
+    import("./config.ts"),
+    import("./rules_command.ts"),
+  ]);
+  return await readConfig(file.text, found.path, async (name) => (await ruleNamed(name)).id);
+}
+
+/** @throws {UsageError} If a value is no release, or a name is no rule's */
+async function wishesOf({ values }: Arguments): Promise<Wishes> {
+  return {
+    kernel: kernelFrom(values.get("kernel")),
+    minConfidence: (values.get("min-confidence") ?? null) as Confidence | null,
+    failOn: (values.get("fail-on") ?? null) as FailOn | null,
+    only: await rulesNamed(listOf(values.get("rules"))),
+    without: await rulesNamed(listOf(values.get("disable"))),
+  };
+}
+
 /** @throws {UsageError} If the value is no release */
 function kernelFrom(value: string | undefined): Version | null {
   if (value === undefined) return null;
-  const found = /^v?(\d+)\.(\d+)(?:\.\d+)?$/.exec(value);
-  if (found === null) throw new UsageError(`--kernel is "${value}", not a release such as 6.12`);
-  return [Number(found[1]), Number(found[2])];
+  const release = readRelease(value);
+  if (release === null) throw new UsageError(`--kernel is "${value}", not a release such as 6.12`);
+  return release;
 }
 
-/** @throws {UsageError} If a name is no rule's, or no rule is left */
-async function chosen(
-  all: readonly Rule[],
-  only: readonly string[],
-  without: readonly string[],
-): Promise<readonly Rule[]> {
-  if (only.length === 0 && without.length === 0) return all;
+/** @throws {UsageError} If a name is no rule's */
+async function rulesNamed(names: readonly string[]): Promise<ReadonlySet<Rule>> {
+  if (names.length === 0) return new Set();
   const { ruleNamed } = await import("./rules_command.ts");
-  const wanted = new Set(await Promise.all(only.map(ruleNamed)));
-  const unwanted = new Set(await Promise.all(without.map(ruleNamed)));
-  const left = all.filter((rule) => (wanted.size === 0 || wanted.has(rule)) && !unwanted.has(rule));
-  if (left.length === 0) throw new UsageError("no rule is left to check");
-  return left;
+  return new Set(await Promise.all(names.map(ruleNamed)));
 }
 
 /** @throws {UsageError} If there is no tree at the path */

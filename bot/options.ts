@@ -56,7 +56,7 @@ export interface CommandModule {
   run(args: Arguments, terminal: Terminal): Promise<number>;
 }
 
-/** The command line is wrong. The message is for the user. */
+/** The command line is wrong, or a file that it goes by. The message is for the user. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }

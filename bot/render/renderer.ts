@@ -52,6 +52,8 @@ export interface Summary {
   readonly passedOver: number;
   /** Why they were passed over; null when none was. */
   readonly passedOverReason: string | null;
+  /** The configuration file that the run went by; null: none. */
+  readonly config: string | null;
 }
 
 /** A report format. */

@@ -139,6 +139,7 @@ function summaryLines(summary: Summary): string[] {
   if (passedOver > 0) {
     out.push(`${count(passedOver, "message")} passed over: ${passedOverReason ?? "not decoded"}`);
   }
+  if (summary.config !== null) out.push(`configuration: ${printable(summary.config)}`);
   return out;
 }
 

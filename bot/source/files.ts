@@ -51,7 +51,7 @@ const MAX_DEPTH = 32;
 const MAILDIR_FOLDERS = ["cur", "new"];
 
 /** Said of what a `Deno` call threw; never the path, which a caller has. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "no such file";
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
   if (error instanceof Deno.errors.NotCapable) return "not among the files that deno may read";

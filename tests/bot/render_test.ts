@@ -15,6 +15,7 @@ const SUMMARY: Summary = {
   faults: 0,
   passedOver: 0,
   passedOverReason: null,
+  config: null,
 };
 
 function printed(
