@@ -195,6 +195,8 @@ async function surveyOf(
         changeId: null,
       },
       findings: answer.findings,
+      suppressed: answer.suppressed,
+      disregarded: answer.disregarded,
       unseen: answer.unseen,
       faults: answer.faults.map(({ rule, where, message }) => ({ rule, where, error: new Error(message) })),
       repaired: [],
@@ -258,6 +260,9 @@ class Run {
   private unseen = 0;
   private defects = 0;
   private faults = 0;
+  private suppressed = 0;
+  private suppressedByPatch = 0;
+  private disregarded = 0;
   private passedOver = 0;
   private couldJudge = false;
   private couldRun = true;
@@ -292,6 +297,9 @@ class Run {
     this.defects += report.patch.defects.length;
     this.faults += report.faults.length;
     for (const { severity } of report.findings) this.findings[severity]++;
+    this.suppressed += report.suppressed.length;
+    this.suppressedByPatch += report.suppressed.filter(({ byPatch }) => byPatch).length;
+    this.disregarded += report.disregarded.length;
     this.print(this.renderer.report({ input, kind, report }));
     for (const { rule, where, error } of report.faults) {
       this.complain(`rule ${rule} failed on ${where} of ${input}: ${error.message}`);
@@ -327,6 +335,9 @@ class Run {
       passedOver: this.passedOver,
       passedOverReason: this.passedOver === 0 ? null : "no name in their code that a rule knows",
       config: this.config,
+      suppressed: this.suppressed,
+      suppressedByPatch: this.suppressedByPatch,
+      disregarded: this.disregarded,
     };
     this.print(this.renderer.end(summary));
     const worst = (["error", "warning", "note"] as const).find((severity) => this.findings[severity] > 0);

@@ -38,13 +38,20 @@ export async function concernsOf(rules: readonly Rule[]): Promise<(code: string)
 }
 
 /** The linter, with the grammar read on the first hunk that needs it. */
-export async function linterFor({ rules, concerns, kernel, minConfidence }: Judging): Promise<Linter> {
-  const { createLinter } = await import("../rules/engine/lint.ts");
+export async function linterFor(
+  { rules, concerns, kernel, minConfidence }: Judging,
+): Promise<Linter> {
+  const [{ createLinter }, { rules: catalogue }] = await Promise.all([
+    import("../rules/engine/lint.ts"),
+    import("../rules/mod.ts"),
+  ]);
   return createLinter({
     rules,
     concerns,
     kernel,
     minConfidence,
+    // A comment in the code may name a rule that this run leaves out.
+    ruleNamed: (name) => catalogue.find(({ id, code }) => id === name || code === name)?.id ?? null,
     load: async () => (await import("./grammar.ts")).readGrammar(),
   });
 }

@@ -49,7 +49,7 @@ export function settingsFrom(wishes: Wishes, config: Config | null, all: readonl
     const level = lastLevel(scopes, rule, path);
     return level === "off" && named.has(rule) ? "on" : level;
   });
-  const leveled = (finding: Finding): Finding[] => {
+  const leveled = (finding: Finding): readonly Finding[] => {
     const level = levelOf(finding.rule, finding.at.path);
     if (level === "off") return [];
     return [level === "on" || level === finding.severity ? finding : { ...finding, severity: level }];
@@ -64,7 +64,16 @@ export function settingsFrom(wishes: Wishes, config: Config | null, all: readonl
     levelOf,
     apply(report) {
       if (scopes.length === 0) return report;
-      return { ...report, findings: report.findings.flatMap(leveled) };
+      const withLevel = <Holder extends { readonly finding: Finding }>(
+        holders: readonly Holder[],
+      ): Holder[] => holders.flatMap((one) => leveled(one.finding).map((finding) => ({ ...one, finding })));
+      return {
+        ...report,
+        findings: report.findings.flatMap(leveled),
+        suppressed: withLevel(report.suppressed),
+        mended: withLevel(report.mended),
+        fixed: withLevel(report.fixed),
+      };
     },
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Confidence, Finding, Unseen } from "../rules/engine/types.ts";
+import type { Confidence, Disregarded, Finding, Suppressed, Unseen } from "../rules/engine/types.ts";
 import type { Version } from "../rules/kernel/types.ts";
 import type { Lot, Surveyor } from "../rules/tree/survey.ts";
 
@@ -21,6 +21,8 @@ export interface SurveyStart {
 /** What a worker found in a lot. */
 export interface SurveyAnswer {
   readonly findings: readonly Finding[];
+  readonly suppressed: readonly Suppressed[];
+  readonly disregarded: readonly Disregarded[];
   readonly unseen: readonly Unseen[];
   readonly faults: readonly { readonly rule: string; readonly where: string; readonly message: string }[];
   /** Files that hold code of interest. */
@@ -58,6 +60,8 @@ scope.onmessage = async ({ data }) => {
   const report = await (await surveyor!).judge(data);
   scope.postMessage({
     findings: report.findings,
+    suppressed: report.suppressed,
+    disregarded: report.disregarded,
     unseen: report.unseen,
     faults: report.faults.map(({ rule, where, error }) => ({ rule, where, message: error.message })),
     files: report.patch.files.map(({ newPath }) => newPath ?? ""),

@@ -22,6 +22,8 @@ export function helpOf(rule: string): string {
  */
 export function jsonRenderer(): Renderer {
   const findings: string[] = [];
+  const suppressed: string[] = [];
+  const disregarded: string[] = [];
   const unseen: string[] = [];
   const faults: string[] = [];
   const fixed: string[] = [];
@@ -43,6 +45,13 @@ export function jsonRenderer(): Renderer {
         mended.push(
           printableJson({ by: { messageId: by.messageId, subject: by.subject.text }, finding: row(finding) }),
         );
+      }
+      for (const { finding, reason, at, byPatch } of report.suppressed) {
+        const suppression = { reason, path: at.path, line: at.line, text: at.text, byPatch };
+        suppressed.push(printableJson({ ...row(finding), suppression }));
+      }
+      for (const { at: { path, line, text }, problem } of report.disregarded) {
+        disregarded.push(printableJson({ path, line, text, problem, input, position }));
       }
       for (const { what, reason } of report.unseen) {
         unseen.push(printableJson({ input, what, reason, position }));
@@ -68,7 +77,8 @@ export function jsonRenderer(): Renderer {
       return "";
     },
     end(summary) {
-      return `\n],\n"findings":${rows(findings)},\n"unseen":${rows(unseen)},\n"faults":${rows(faults)},\n` +
+      return `\n],\n"findings":${rows(findings)},\n"suppressed":${rows(suppressed)},\n` +
+        `"disregarded":${rows(disregarded)},\n"unseen":${rows(unseen)},\n"faults":${rows(faults)},\n` +
         `"fixed":${rows(fixed)},\n"mended":${rows(mended)},\n"summary":${printableJson(summary)}}\n`;
     },
   };
@@ -83,7 +93,7 @@ function findingRow(
   input: string,
   position: number | null,
   messageId: string | null,
-): unknown {
+): Record<string, unknown> {
   const { rule, key, severity, confidence, at, message, because, unless, wanted, fingerprint, since } =
     finding;
   return {

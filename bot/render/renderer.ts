@@ -54,6 +54,12 @@ export interface Summary {
   readonly passedOverReason: string | null;
   /** The configuration file that the run went by; null: none. */
   readonly config: string | null;
+  /** Findings that comments in the code allow. */
+  readonly suppressed: number;
+  /** Those of them whose comment the patch itself adds. */
+  readonly suppressedByPatch: number;
+  /** Comments that mean to allow a finding and do not count. */
+  readonly disregarded: number;
 }
 
 /** A report format. */

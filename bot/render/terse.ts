@@ -26,10 +26,11 @@ export function terseRenderer(): Renderer {
       ).join("");
     },
     refuse: () => "",
-    end({ findings, judged }: Summary) {
+    end({ findings, judged, suppressedByPatch }: Summary) {
       if (quiet) return "";
+      const own = suppressedByPatch > 0 ? `, ${suppressedByPatch} allowed by the patch itself` : "";
       return `total: ${findings.error} errors, ${findings.warning} warnings, ${findings.note} checks, ` +
-        `${judged} hunks checked\n`;
+        `${judged} hunks checked${own}\n`;
     },
   };
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Defect, Finding, Mail, Span } from "../../rules/engine/types.ts";
+import type { Defect, Finding, Mail, Span, Suppressed } from "../../rules/engine/types.ts";
 import { type Paint, paint } from "./color.ts";
 import { printable, printableLines } from "./printable.ts";
 import { inOrder, type Judged, type Renderer, type RunStart, type Summary } from "./renderer.ts";
@@ -29,9 +29,19 @@ export function textRenderer(): Renderer {
       const { mail } = report.patch;
       const out: string[] = [];
       const findings = inOrder(report.findings);
-      if (findings.length > 0 && !quiet) out.push(heading(mail, brush));
+      const byPatch = report.suppressed.filter((one) => one.byPatch);
+      if (findings.length + byPatch.length > 0 && !quiet) out.push(heading(mail, brush));
       for (const finding of findings) out.push(...findingLines(finding, brush));
+      // Whoever reviews the patch has to agree to these, so they are said however quiet the run is.
+      for (const one of byPatch) out.push(suppressedLine(one, brush));
       if (!quiet) {
+        for (const { at, problem } of report.disregarded) {
+          out.push(
+            `${brush("place", where(at))} ${brush("note", "note:")} this comment allows nothing: ${
+              printable(problem)
+            }`,
+          );
+        }
         for (const { finding, version } of report.fixed) {
           out.push(`${brush("note", `fixed since v${version}:`)} ${oneLine(finding)}`);
         }
@@ -114,6 +124,14 @@ function quote({ line, column, text, side }: Span, brush: Paint): string[] {
   return out;
 }
 
+function suppressedLine({ finding, reason }: Suppressed, brush: Paint): string {
+  const { at, severity, message, rule } = finding;
+  return `${brush("place", where(at))} ${
+    brush("note", "note:")
+  } ${severity} allowed by a comment of the patch itself, ` +
+    `"${printable(reason)}": ${printable(message)} [${rule}]`;
+}
+
 function defectLine(mail: Mail, { damage, bodyNo, reason }: Defect, brush: Paint): string {
   const line = bodyNo === null ? "" : ` body line ${bodyNo}:`;
   return `${printable(placeOf(mail))}: ${brush("note", "damaged:")}${line} ${printable(reason)} [${damage}]`;
@@ -138,6 +156,11 @@ function summaryLines(summary: Summary): string[] {
   if (unseen > 0) out[0] += `, ${unseen} not judged`;
   if (passedOver > 0) {
     out.push(`${count(passedOver, "message")} passed over: ${passedOverReason ?? "not decoded"}`);
+  }
+  const { suppressed, suppressedByPatch } = summary;
+  if (suppressed > 0) {
+    const own = suppressedByPatch > 0 ? `, ${suppressedByPatch} by the patch itself` : "";
+    out.push(`${count(suppressed, "finding")} allowed by comments in the code${own}`);
   }
   if (summary.config !== null) out.push(`configuration: ${printable(summary.config)}`);
   return out;

@@ -70,7 +70,11 @@ function compared(reports: readonly Report[], before: Posting, isComplete: boole
     return i === -1 ? null : left.splice(i, 1)[0]!;
   };
   const old = new Map<Finding, Finding>();
-  const all = reports.flatMap(({ findings }) => findings);
+  // What a comment allows is not fixed.
+  const all = reports.flatMap(({ findings, suppressed }) => [
+    ...findings,
+    ...suppressed.map(({ finding }) => finding),
+  ]);
   for (const finding of all) {
     const same = take(({ fingerprint }) => fingerprint === finding.fingerprint);
     if (same !== null) old.set(finding, same);

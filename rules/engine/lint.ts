@@ -13,6 +13,7 @@ import { type At, HOLE, walkStmt } from "./ast.ts";
 import { createUse, type Side, type Use } from "./fact.ts";
 import { type Draft, fillMessage, type Rule } from "./rule.ts";
 import { type FunctionView, readSource, type SourceFile } from "./source.ts";
+import { type RuleNamed, suppress } from "./suppress.ts";
 import { type CParser, type GrammarBytes, loadC } from "./syntax.ts";
 import type { Confidence, Evidence, Fault, FileDiff, Finding, Patch, Report, Unseen } from "./types.ts";
 
@@ -30,6 +31,8 @@ export interface LinterOptions {
   readonly kernel?: Version | null;
   /** Findings below it are dropped; `low` unless told. */
   readonly minConfidence?: Confidence;
+  /** The id of the rule that a comment in the code names, null when there is none; one of `rules` unless told. */
+  readonly ruleNamed?: RuleNamed;
 }
 
 /** What is known of a patch beyond its own lines. */
@@ -77,6 +80,8 @@ export function createLinter(options: LinterOptions): Linter {
   const rules = options.rules.filter((rule) => appliesTo(rule, kernel));
   const minRank = RANK[options.minConfidence ?? "low"];
   const { concerns } = options;
+  const ruleNamed = options.ruleNamed ??
+    ((name) => options.rules.find(({ id, code }) => name === id || name === code)?.id ?? null);
   let parser: CParser | null = null;
   const matters = (file: FileDiff) =>
     file.hunks.some((hunk) => hunk.lines.some((line) => concerns(line.text)));
@@ -136,7 +141,8 @@ export function createLinter(options: LinterOptions): Linter {
       }
       const judged = patch.files.filter((file) => isJudged(file) && !(isOtherCode(file) && matters(file)))
         .reduce((n, file) => n + file.hunks.length, 0);
-      return { patch, findings, unseen, faults, repaired, mended: [], fixed: [], judged };
+      const told = suppress(findings, files.filter(isCode), ruleNamed);
+      return { patch, ...told, unseen, faults, repaired, mended: [], fixed: [], judged };
     },
   };
 }

@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { At } from "./ast.ts";
+
 /** Text in which every offset is the same as in the original. */
 export interface Softened {
   readonly text: string;
@@ -24,28 +26,34 @@ export function endOfLiteral(text: string, at: number): number {
 }
 
 /**
- * Overwrites comments with blanks. A comment that the text starts within, or that it does not end, is handled by
- * the caller, who knows where lines are missing.
+ * Where the comments of a text are, signs included, in order. A comment that the text starts within, or that it does
+ * not end, is handled by the caller, who knows where lines are missing.
  */
-export function stripComments(text: string): string {
-  if (!text.includes("/*") && !text.includes("//")) return text;
-  let out = "";
-  let from = 0;
+export function commentsIn(text: string): At[] {
+  const comments: At[] = [];
+  if (!text.includes("/*") && !text.includes("//")) return comments;
   let i = 0;
   while (i < text.length) {
     const c = text.charCodeAt(i);
     if (c === 0x22 || c === 0x27) i = endOfLiteral(text, i) + 1;
-    else if (c === 0x2f && text[i + 1] === "*") {
-      const close = text.indexOf("*/", i + 2);
-      const end = close === -1 ? text.length : close + 2;
-      out += text.slice(from, i) + blank(text.slice(i, end));
-      from = i = end;
-    } else if (c === 0x2f && text[i + 1] === "/") {
-      const newline = text.indexOf("\n", i);
-      const end = newline === -1 ? text.length : newline;
-      out += text.slice(from, i) + blank(text.slice(i, end));
-      from = i = end;
+    else if (c === 0x2f && (text[i + 1] === "*" || text[i + 1] === "/")) {
+      const isBlock = text[i + 1] === "*";
+      const close = text.indexOf(isBlock ? "*/" : "\n", i + 2);
+      const end = close === -1 ? text.length : isBlock ? close + 2 : close;
+      comments.push({ start: i, end });
+      i = end;
     } else i++;
+  }
+  return comments;
+}
+
+/** Overwrites the {@link commentsIn} a text with blanks. */
+export function stripComments(text: string): string {
+  let out = "";
+  let from = 0;
+  for (const { start, end } of commentsIn(text)) {
+    out += text.slice(from, start) + blank(text.slice(start, end));
+    from = end;
   }
   return out + text.slice(from);
 }

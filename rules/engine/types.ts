@@ -231,6 +231,24 @@ export interface Fixed {
   readonly version: number;
 }
 
+/** A finding that a comment in the code allows: `p2plint: allow RULE: reason`. */
+export interface Suppressed {
+  readonly finding: Finding;
+  /** The comment's reason, on one line. */
+  readonly reason: string;
+  /** Where the comment names us. */
+  readonly at: Span;
+  /** The patch that is judged, or an earlier one of its series, adds the comment: its reviewers have yet to agree. */
+  readonly byPatch: boolean;
+}
+
+/** A comment that means to allow a finding and does not count. */
+export interface Disregarded {
+  readonly at: Span;
+  /** Lower case, no full stop: `no reason is given`. */
+  readonly problem: string;
+}
+
 /** Something that was not judged. */
 export interface Unseen {
   readonly what: string;
@@ -248,6 +266,9 @@ export interface Fault {
 export interface Report {
   readonly patch: Patch;
   readonly findings: readonly Finding[];
+  /** Found, and allowed by comments in the code. */
+  readonly suppressed: readonly Suppressed[];
+  readonly disregarded: readonly Disregarded[];
   readonly unseen: readonly Unseen[];
   readonly faults: readonly Fault[];
   /** Of the findings that were open before the patch, those that it repairs. */

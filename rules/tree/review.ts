@@ -8,6 +8,7 @@
 
 import type { Linter, ReadFile, Surroundings } from "../engine/lint.ts";
 import type { SourceFile } from "../engine/source.ts";
+import { withSeries } from "../engine/suppress.ts";
 import type { FileDiff, Finding, Patch, Report, Unseen } from "../engine/types.ts";
 import { type Applied, applyDiff, isApplied } from "./apply.ts";
 import { type Base, baseFor, findPreImage, isFound } from "./base.ts";
@@ -55,7 +56,8 @@ export function createReviewer(
             mended: [...earlier.mended, ...gone.map((finding) => ({ finding, by: patch.mail }))],
           };
         }
-        reports.push({ ...report, unseen: [...unseen, ...report.unseen] });
+        const suppressed = withSeries(report.suppressed, reports.map(({ patch }) => patch));
+        reports.push({ ...report, suppressed, unseen: [...unseen, ...report.unseen] });
       }
       return reports;
     },

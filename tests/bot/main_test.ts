@@ -149,3 +149,51 @@ Deno.test("check exits 2 when one of its paths cannot be read, or no rule is lef
     await Deno.remove(clean);
   }
 });
+
+/** The fixture with a comment above the line that is wrong. */
+async function withComment(comment: string, run: (path: string) => Promise<void>) {
+  const text = (await Deno.readTextFile(FIXTURE)).replace("+1,74 @@", "+1,75 @@")
+    .replace("+\taddr = dma_map_resource", `+\t${comment}\n+\taddr = dma_map_resource`);
+  await withFile(text, run);
+}
+
+Deno.test("main() shows the reviewer what a patch allows itself, and does not fail for it", async () => {
+  const rule = "p2p-dma-map-resource-on-bar";
+  await withComment(`/* p2plint: allow ${rule}: the route is known \x1b[31m*/`, async (path) => {
+    const json = await ran("check", "--format", "json", "--rules", rule, path);
+    const { findings, suppressed, summary } = JSON.parse(json.out);
+    deepEqual([json.code, findings, summary.suppressed, summary.suppressedByPatch], [0, [], 1, 1]);
+    const [{ line, fingerprint, suppression }] = suppressed;
+    deepEqual([line, suppression.byPatch, suppression.line], [35, true, 34]);
+    equal(suppression.reason, "the route is known \x1b[31m");
+    equal(fingerprint.length, 20);
+    for (const more of [[], ["--quiet"]]) {
+      const { out } = await ran("check", "--rules", rule, ...more, path);
+      match(
+        out,
+        /c:35:9: note: error allowed by a comment of the patch itself, "the route is known \\x1b\[31m": /,
+      );
+    }
+    match(
+      (await ran("check", "--rules", rule, path)).out,
+      /^1 finding allowed by comments in the code, 1 by the/m,
+    );
+    match((await ran("check", "--format", "terse", path)).out, /, 1 allowed by the patch itself$/m);
+    // The rule that the comment names need not run.
+    const other = JSON.parse((await ran("check", "--format", "json", "--disable", rule, path)).out);
+    deepEqual([other.suppressed, other.disregarded], [[], []]);
+  });
+});
+
+Deno.test("main() reports a finding whose comment gives no reason, and says so", async () => {
+  await withComment("/* p2plint: allow T01 */", async (path) => {
+    const json = await ran("check", "--format", "json", path);
+    const { suppressed, disregarded, summary } = JSON.parse(json.out);
+    deepEqual([json.code, suppressed, summary.disregarded], [1, [], 1]);
+    deepEqual([disregarded[0].line, disregarded[0].position], [34, null]);
+    match(
+      (await ran("check", path)).out,
+      /c:34:5: note: this comment allows nothing: no reason is given: write "/,
+    );
+  });
+});

@@ -16,6 +16,9 @@ const SUMMARY: Summary = {
   passedOver: 0,
   passedOverReason: null,
   config: null,
+  suppressed: 0,
+  suppressedByPatch: 0,
+  disregarded: 0,
 };
 
 function printed(
@@ -107,10 +110,19 @@ Deno.test("jsonRenderer() prints one document with the keys of p2plint/1", () =>
   equal(document.schema, "p2plint/1");
   deepEqual(document.tool, { name: "p2plint", version: "1.2.3" });
   deepEqual(document.summary, SUMMARY);
-  deepEqual(
-    Object.keys(document),
-    ["schema", "tool", "inputs", "findings", "unseen", "faults", "fixed", "mended", "summary"],
-  );
+  deepEqual(Object.keys(document), [
+    "schema",
+    "tool",
+    "inputs",
+    "findings",
+    "suppressed",
+    "disregarded",
+    "unseen",
+    "faults",
+    "fixed",
+    "mended",
+    "summary",
+  ]);
   const subset = (row: Record<string, unknown>, keys: string) => keys.split(" ").map((key) => row[key]);
   deepEqual(subset(document.inputs[0], "input kind messageId subject judged defects"), [
     "a.patch",

@@ -61,7 +61,19 @@ export function report(findings: readonly Finding[] = [], more: Partial<Report> 
     baseCommit: null,
     changeId: null,
   };
-  return { patch, findings, unseen: [], faults: [], repaired: [], mended: [], fixed: [], judged: 1, ...more };
+  return {
+    patch,
+    findings,
+    suppressed: [],
+    disregarded: [],
+    unseen: [],
+    faults: [],
+    repaired: [],
+    mended: [],
+    fixed: [],
+    judged: 1,
+    ...more,
+  };
 }
 
 /** A terminal that keeps what is printed. */
