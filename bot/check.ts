@@ -12,9 +12,11 @@ import type { Version } from "../rules/kernel/types.ts";
 import meta from "../deno.json" with { type: "json" };
 import type { Lot } from "../rules/tree/survey.ts";
 import type { Repository } from "../rules/tree/tree.ts";
+import type { Known } from "./baseline.ts";
 import type { Config, FailOn } from "./config.ts";
 import type { Gathered, Group } from "./gather.ts";
 import { concernsOf, type Judging, patchFrom, reviewerFor } from "./judge.ts";
+import type { KnownFindings } from "./known.ts";
 import {
   type Arguments,
   COLOR,
@@ -26,9 +28,16 @@ import {
 } from "./options.ts";
 import type { SurveyStart } from "./survey_worker.ts";
 import { type Progress, progressOn } from "./progress.ts";
-import { type Format, formats, type Renderer, renderer, type Summary } from "./render/mod.ts";
+import {
+  type BaselineSummary,
+  type Format,
+  formats,
+  type Renderer,
+  renderer,
+  type Summary,
+} from "./render/mod.ts";
 import { printable } from "./render/printable.ts";
-import { readRelease, settingsFrom, type Wishes } from "./settings.ts";
+import { CONFIDENCES, readRelease, settingsFrom, type Wishes } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 const OPTIONS: readonly Option[] = [
@@ -55,6 +64,11 @@ const OPTIONS: readonly Option[] = [
   { name: "kernel", value: "X.Y", help: "the kernel that the patch is for (default: the newest)" },
   { name: "config", value: "FILE", help: "the configuration (default: the nearest .p2plint.json upwards)" },
   { name: "no-config", value: null, help: "no configuration file" },
+  {
+    name: "baseline",
+    value: "write|FILE",
+    help: "hide the findings that FILE knows, or write those of this run to .p2plint-baseline.json",
+  },
   COLOR,
   { name: "quiet", short: "q", value: null, help: "findings only: no defects, no summary, no progress" },
 ];
@@ -99,6 +113,13 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
   if (settings.rules.length === 0) throw new UsageError("no rule is left to check");
   const rules = settings.rules.filter((rule) => appliesTo(rule, kernel));
   if (rules.length === 0) throw new UsageError("no rule that is left is for this kernel");
+  const isLooked = ({ rule, path, confidence }: Known) =>
+    CONFIDENCES.indexOf(confidence) >= CONFIDENCES.indexOf(minConfidence) &&
+    (rules.some(({ id }) => id === rule)
+      ? settings.levelOf(rule, path) !== "off"
+      // What this version has no rule for it will never find.
+      : !catalogue.rules.some(({ id }) => id === rule));
+  const baseline = await baselineFor(args, config, isLooked);
   const quiet = flags.has("quiet");
   const format = renderer(values.get("format") as Format);
   const progress = progressOn(terminal, !quiet);
@@ -109,11 +130,11 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     quiet,
   }));
   const judging = { rules, concerns: await concernsOf(rules), kernel, minConfidence };
-  const judge = await judgeOf(
-    judging,
-    repository,
-    (one, report) => run.judge(one, settings.apply(report)),
-  );
+  const sift = (report: Report, whole: readonly string[] = []) => {
+    const leveled = settings.apply(report);
+    return baseline?.sift(leveled, whole) ?? leveled;
+  };
+  const judge = await judgeOf(judging, repository, (one, report) => run.judge(one, sift(report)));
   const { inputs, isProblem } = await import("./source/files.ts");
   let prefilter: Prefilter | null = null;
   const inTree: string[] = [];
@@ -132,7 +153,7 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     };
     await surveyOf(inTree, start, repository!, ({ folder, paths }, report) => {
       progress.step(folder);
-      run.survey(paths.length, settings.apply(report));
+      run.survey(paths.length, sift(report, paths));
     });
   }
   for await (const input of inputs(outside, Deno.stdin.readable)) {
@@ -153,7 +174,8 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     await judge.add({ input: input.input, kind: input.kind, patch: await patchFrom(input) });
   }
   await judge.end();
-  return run.end(settings.failOn);
+  const folders = run.couldRun ? { outside, inTree } : { outside: [], inTree: [] };
+  return run.end(settings.failOn, await baseline?.end(folders) ?? null);
 }
 
 /** The path in the tree that an operand means; null when it is an input of its own. */
@@ -265,7 +287,7 @@ class Run {
   private disregarded = 0;
   private passedOver = 0;
   private couldJudge = false;
-  private couldRun = true;
+  couldRun = true;
   private readonly findings: Record<Severity, number> = { error: 0, warning: 0, note: 0 };
 
   constructor(
@@ -322,7 +344,7 @@ class Run {
   }
 
   /** Prints the end and gives the exit code. */
-  end(failOn: FailOn): number {
+  end(failOn: FailOn, baseline: BaselineSummary | null): number {
     const summary: Summary = {
       inputs: this.inputs,
       patches: this.patches,
@@ -338,8 +360,13 @@ class Run {
       suppressed: this.suppressed,
       suppressedByPatch: this.suppressedByPatch,
       disregarded: this.disregarded,
+      baseline,
     };
     this.print(this.renderer.end(summary));
+    if (baseline !== null && baseline.problem !== null) {
+      this.couldRun = false;
+      this.complain(`${baseline.file}: ${baseline.problem}`);
+    }
     const worst = (["error", "warning", "note"] as const).find((severity) => this.findings[severity] > 0);
     if (worst !== undefined && RANK[worst] >= RANK[failOn]) return 1;
     return !this.couldRun || !this.couldJudge ? 2 : 0;
@@ -374,10 +401,10 @@ async function configFor({ values, flags }: Arguments): Promise<Config | null> {
   const named = values.get("config");
   const found = named === undefined
     ? await findConfig(values.get("tree") ?? ".")
-    : { path: named, problem: null };
+    : { path: named, problem: "" };
   if (found === null) return null;
   const { readTextFile } = await import("./source/text_file.ts");
-  const file = found.problem === null ? await readTextFile(found.path, MAX_CONFIG_BYTES) : found;
+  const file = found.problem === "" ? await readTextFile(found.path, MAX_CONFIG_BYTES) : found;
   if (!("text" in file)) {
     const hint = named === undefined ? ": name one with --config, or leave it out with --no-config" : "";
     throw new UsageError(`${found.path}: ${file.problem}${hint}`);
@@ -387,6 +414,19 @@ async function configFor({ values, flags }: Arguments): Promise<Config | null> {
     import("./rules_command.ts"),
   ]);
   return await readConfig(file.text, found.path, async (name) => (await ruleNamed(name)).id);
+}
+
+/** @throws {UsageError} If the baseline cannot be read or may not be written */
+async function baselineFor(
+  { values }: Arguments,
+  config: Config | null,
+  isLooked: (known: Known) => boolean,
+): Promise<KnownFindings | null> {
+  const wish = values.get("baseline");
+  if (wish === undefined) return null;
+  const [{ knownFindings }, { dirname }] = await Promise.all([import("./known.ts"), import("@std/path")]);
+  const folder = config === null ? values.get("tree") ?? "." : dirname(config.name);
+  return await knownFindings(wish, folder, isLooked);
 }
 
 /** @throws {UsageError} If a value is no release, or a name is no rule's */

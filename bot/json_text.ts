@@ -6,7 +6,7 @@
  * @module
  */
 
-import { UsageError } from "./options.ts";
+import { nearest, UsageError } from "./options.ts";
 
 /** A value and the offset at which it starts. */
 export type Json =
@@ -21,13 +21,6 @@ export type Json =
 export interface Member {
   readonly keyAt: number;
   readonly value: Json;
-}
-
-/** A file's JSON. */
-export interface JsonText {
-  readonly root: Json;
-  /** The complaint `what` about the place at an offset, to be thrown. */
-  error(at: number, what: string): UsageError;
 }
 
 /** No file of ours nests deeper than four; a hostile one may not exhaust the stack. */
@@ -47,24 +40,92 @@ export function excerpt(text: string): string {
 }
 
 /**
- * Reads the text of a file.
- *
- * @param name The file's name, for complaints
- * @throws {UsageError} If it is not JSON, or nests deeper than any file of ours
+ * A file's JSON, and the questions that a strict reader asks of it. `path` names a place for a complaint, as in
+ * `overrides[0].paths`; "" is the file. Each of them throws a UsageError where the answer is no.
  */
-export function readJson(text: string, name: string): JsonText {
-  const error = (at: number, what: string) => {
-    const before = text.slice(0, at).split("\n");
-    return new UsageError(`${name}:${before.length}:${before.at(-1)!.length + 1}: ${what}`);
-  };
-  return { root: new Reader(text, error).all(), error };
+export class JsonText {
+  readonly root: Json;
+
+  /**
+   * Reads the text of a file.
+   *
+   * @param name The file's name, for complaints
+   * @throws {UsageError} If it is not JSON, or nests deeper than any file of ours
+   */
+  constructor(private readonly text: string, private readonly name: string) {
+    this.root = new Reader(text, (at, what) => this.error(at, what)).all();
+  }
+
+  /** The complaint `what` about the place at an offset, to be thrown. */
+  error(at: number, what: string): UsageError {
+    const before = this.text.slice(0, at).split("\n");
+    return new UsageError(`${this.name}:${before.length}:${before.at(-1)!.length + 1}: ${what}`);
+  }
+
+  /** The complaint `what` about a value, to be thrown. */
+  wrong({ at }: Json, path: string, what: string): UsageError {
+    return this.error(at, `${path === "" ? "the file" : path} ${what}`);
+  }
+
+  /** The members of an object that has no other keys than these. */
+  async members(
+    json: Json,
+    path: string,
+    allowed: readonly string[],
+  ): Promise<ReadonlyMap<string, Member>> {
+    const members = this.object(json, path);
+    for (const [key, { keyAt }] of members) {
+      if (allowed.includes(key)) continue;
+      const near = await nearest(key, allowed);
+      throw this.error(
+        keyAt,
+        `unknown key ${excerpt(key)}${path === "" ? "" : ` in ${path}`}${
+          near === null ? "" : `, did you mean "${near}"?`
+        } (allowed: ${allowed.join(", ")})`,
+      );
+    }
+    return members;
+  }
+
+  object(json: Json, path: string): ReadonlyMap<string, Member> {
+    if (json.kind !== "object") throw this.wrong(json, path, `is ${kindOf(json)}, not an object {…}`);
+    return json.members;
+  }
+
+  items(json: Json, path: string): readonly Json[] {
+    if (json.kind !== "list") throw this.wrong(json, path, `is ${kindOf(json)}, not a list […]`);
+    return json.items;
+  }
+
+  /** `what` says what else is wanted than the value that stands there. */
+  string(json: Json, path: string, what: string): string {
+    if (json.kind === "value" && typeof json.value === "string") return json.value;
+    throw this.wrong(json, path, `is ${kindOf(json)}, not ${what}`);
+  }
+
+  choice<Choice extends string>(json: Json, path: string, choices: readonly Choice[]): Choice {
+    const text = this.string(json, path, `one of ${choices.join(", ")}`);
+    const found = choices.find((choice) => choice === text);
+    if (found === undefined) {
+      throw this.wrong(json, path, `is ${excerpt(text)}, not one of ${choices.join(", ")}`);
+    }
+    return found;
+  }
+}
+
+function kindOf(json: Json): string {
+  if (json.kind !== "value") return json.kind === "list" ? "a list" : "an object";
+  return json.value === null ? "null" : `a ${typeof json.value}`;
 }
 
 class Reader {
   private at = 0;
   private depth = 0;
 
-  constructor(private readonly text: string, private readonly error: JsonText["error"]) {}
+  constructor(
+    private readonly text: string,
+    private readonly error: (at: number, what: string) => UsageError,
+  ) {}
 
   all(): Json {
     const root = this.value();

@@ -10,6 +10,9 @@ import type { Confidence, Finding, Report } from "../rules/engine/types.ts";
 import type { Version } from "../rules/kernel/types.ts";
 import type { Config, FailOn, Level, Levels } from "./config.ts";
 
+/** From the least on. */
+export const CONFIDENCES: readonly Confidence[] = ["low", "medium", "high"];
+
 /** What the command line says; null: nothing. */
 export interface Wishes {
   readonly kernel: Version | null;

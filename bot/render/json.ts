@@ -76,10 +76,11 @@ export function jsonRenderer(): Renderer {
       unseen.push(printableJson({ input, what, reason, position: null }));
       return "";
     },
-    end(summary) {
+    end({ baseline, ...summary }) {
       return `\n],\n"findings":${rows(findings)},\n"suppressed":${rows(suppressed)},\n` +
         `"disregarded":${rows(disregarded)},\n"unseen":${rows(unseen)},\n"faults":${rows(faults)},\n` +
-        `"fixed":${rows(fixed)},\n"mended":${rows(mended)},\n"summary":${printableJson(summary)}}\n`;
+        `"fixed":${rows(fixed)},\n"mended":${rows(mended)},\n"baseline":${printableJson(baseline)},\n` +
+        `"summary":${printableJson(summary)}}\n`;
     },
   };
 }

@@ -9,7 +9,7 @@ import type { Renderer } from "./renderer.ts";
 import { terseRenderer } from "./terse.ts";
 import { textRenderer } from "./text.ts";
 
-export type { Judged, Refused, Renderer, RunStart, Summary } from "./renderer.ts";
+export type { BaselineSummary, Judged, Refused, Renderer, RunStart, Summary } from "./renderer.ts";
 
 const FORMATS = {
   text: textRenderer,

@@ -60,6 +60,30 @@ export interface Summary {
   readonly suppressedByPatch: number;
   /** Comments that mean to allow a finding and do not count. */
   readonly disregarded: number;
+  /** null: none was asked for. */
+  readonly baseline: BaselineSummary | null;
+}
+
+/** What a run made of a baseline. */
+export interface BaselineSummary {
+  readonly file: string;
+  /** Known findings that are not in the report. */
+  readonly hidden: number;
+  /** Known findings that the run should have come upon and did not. */
+  readonly stale: readonly StaleFinding[];
+  /** What was written to the file; null: nothing was. */
+  readonly written: { readonly findings: number; readonly added: number } | null;
+  /** Why it could not be written, lower case, no full stop; null: it was, or nobody asked. */
+  readonly problem: string | null;
+}
+
+/** A row of a baseline that has nothing to stand for any more. */
+export interface StaleFinding {
+  readonly path: string;
+  readonly function: string;
+  readonly rule: string;
+  readonly text: string;
+  readonly fingerprint: string;
 }
 
 /** A report format. */

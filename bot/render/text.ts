@@ -8,7 +8,14 @@
 import type { Defect, Finding, Mail, Span, Suppressed } from "../../rules/engine/types.ts";
 import { type Paint, paint } from "./color.ts";
 import { printable, printableLines } from "./printable.ts";
-import { inOrder, type Judged, type Renderer, type RunStart, type Summary } from "./renderer.ts";
+import {
+  type BaselineSummary,
+  inOrder,
+  type Judged,
+  type Renderer,
+  type RunStart,
+  type Summary,
+} from "./renderer.ts";
 
 // A minified line would fill the screen with one caret far to the right.
 const MAX_QUOTE = 400;
@@ -162,8 +169,31 @@ function summaryLines(summary: Summary): string[] {
     const own = suppressedByPatch > 0 ? `, ${suppressedByPatch} by the patch itself` : "";
     out.push(`${count(suppressed, "finding")} allowed by comments in the code${own}`);
   }
+  if (summary.baseline !== null) out.push(...baselineLines(summary.baseline));
   if (summary.config !== null) out.push(`configuration: ${printable(summary.config)}`);
   return out;
+}
+
+function baselineLines({ file, hidden, stale, written, problem }: BaselineSummary): string[] {
+  const name = printable(file);
+  // The command says on standard error what went wrong.
+  if (problem !== null) return [];
+  if (written !== null) {
+    return [
+      `${
+        count(written.findings, "known finding")
+      } written to ${name} (${written.added} new, ${stale.length} gone)`,
+    ];
+  }
+  return [
+    ...stale.map(({ path, function: fn, text, rule }) =>
+      `${printable(path)}: ${fn === "" ? "" : `${printable(fn)}(): `}known, but gone: ${printable(text)} [${
+        printable(rule)
+      }]`
+    ),
+    `${count(hidden, "known finding")} hidden by ${name}` +
+    (stale.length === 0 ? "" : `, ${stale.length} stale in it`),
+  ];
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

@@ -13,14 +13,26 @@ const MAX_LEVELS = 32;
 
 /** Relative to the root of the tree when there is one above the file; as given otherwise. */
 export async function kernelPath(path: string): Promise<string> {
-  let folder = dirname(resolve(path));
+  const root = await rootFrom(dirname(resolve(path)));
+  return root === null ? path : relative(root, resolve(path));
+}
+
+/** A folder's path in its kernel tree, "" for the root; null when it is no folder or in no tree. */
+export async function kernelFolder(path: string): Promise<string | null> {
+  const isFolder = await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
+  const root = isFolder ? await rootFrom(resolve(path)) : null;
+  return root === null ? null : relative(root, resolve(path));
+}
+
+async function rootFrom(start: string): Promise<string | null> {
+  let folder = start;
   for (let level = 0; level < MAX_LEVELS; level++) {
-    if (await isRoot(folder)) return relative(folder, resolve(path));
+    if (await isRoot(folder)) return folder;
     const parent = dirname(folder);
     if (parent === folder) break;
     folder = parent;
   }
-  return path;
+  return null;
 }
 
 async function isRoot(folder: string): Promise<boolean> {

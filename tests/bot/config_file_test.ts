@@ -35,7 +35,7 @@ Deno.test("findConfig() finds the nearest file upwards", async () => {
       for (const [from, found] of [["a/b", "a/"], ["a", "a/"], ["c", ""], ["c/none/at/all", ""]]) {
         deepEqual(await findConfig(`${folder}/${from}`), {
           path: `${folder}/${found}.p2plint.json`,
-          problem: null,
+          problem: "",
         });
       }
     },

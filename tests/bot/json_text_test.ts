@@ -1,5 +1,5 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { type Json, readJson } from "../../bot/json_text.ts";
+import { type Json, JsonText } from "../../bot/json_text.ts";
 
 function plain(json: Json): unknown {
   if (json.kind === "value") return json.value;
@@ -15,8 +15,8 @@ for (
     '{"": {"": ""}}',
   ]
 ) {
-  Deno.test(`readJson() means what JSON.parse() means: ${JSON.stringify(text)}`, () => {
-    deepEqual(plain(readJson(text, "x").root), JSON.parse(text));
+  Deno.test(`JsonText means what JSON.parse() means: ${JSON.stringify(text)}`, () => {
+    deepEqual(plain(new JsonText(text, "x").root), JSON.parse(text));
   });
 }
 
@@ -39,15 +39,15 @@ for (
     ["[".repeat(100_000), "1:17: nested deeper than 16 levels"],
   ] as const
 ) {
-  Deno.test(`readJson() names the place of what is wrong in ${JSON.stringify(text.slice(0, 20))}`, () => {
-    throws(() => readJson(text, "f.json"), { name: "UsageError", message: `f.json:${complaint}` });
+  Deno.test(`JsonText names the place of what is wrong in ${JSON.stringify(text.slice(0, 20))}`, () => {
+    throws(() => new JsonText(text, "f.json"), { name: "UsageError", message: `f.json:${complaint}` });
     // A second time is no error to JSON.parse(), the rest is.
     if (!complaint.includes("second time") && !complaint.includes("deeper")) throws(() => JSON.parse(text));
   });
 }
 
-Deno.test("readJson() takes __proto__ for a key like any other", () => {
-  const { root } = readJson('{"__proto__": {"polluted": true}, "constructor": 1}', "x");
+Deno.test("JsonText takes __proto__ for a key like any other", () => {
+  const { root } = new JsonText('{"__proto__": {"polluted": true}, "constructor": 1}', "x");
   deepEqual(root.kind === "object" && [...root.members.keys()], ["__proto__", "constructor"]);
   equal(({} as { polluted?: boolean }).polluted, undefined);
 });
