@@ -43,3 +43,11 @@ Deno.test("compare() claims nothing fixed while patches are missing, nor across 
   );
   deepEqual(history.compare([other], true)[0]!.fixed, []);
 });
+
+Deno.test("compare() does not call fixed what a comment allows now", () => {
+  const history = createHistory();
+  history.compare(posting("[PATCH] foo: go", A), true);
+  const [v2] = posting("[PATCH v2] foo: go");
+  const suppressed = [{ finding: A, reason: "it stays", at: A.at, byPatch: true }];
+  deepEqual(history.compare([{ ...v2!, suppressed }], true)[0]!.fixed, []);
+});
