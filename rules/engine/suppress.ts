@@ -146,7 +146,10 @@ function* allowancesIn(
 
 /** The comment's words on one line, without its signs. */
 function wordsOf(comment: string): string {
-  return comment.replace(/^\/[/*]+|\*+\/$/g, "").replace(/\n[ \t]*\*+(?=\s)/g, " ").replace(/\s+/g, " ")
+  let to = comment.endsWith("*/") ? comment.length - 2 : comment.length;
+  // Not by an expression: for a long row of stars it would take quadratic time.
+  while (to > 2 && comment[to - 1] === "*") to--;
+  return comment.slice(2, to).replace(/^[*/]+/, "").replace(/\n[ \t]*\*+(?=\s)/g, " ").replace(/\s+/g, " ")
     .trim();
 }
 

@@ -3,7 +3,7 @@ import { readConfig } from "../../bot/config.ts";
 import { ruleNamed } from "../../bot/rules_command.ts";
 import { readRelease, type Settings, settingsFrom, type Wishes } from "../../bot/settings.ts";
 import { rules } from "../../rules/mod.ts";
-import { finding, report, span } from "./reports.ts";
+import { finding, mail, report, span } from "./reports.ts";
 
 const [LEAK, BAR] = ["dma-mapping-leak", "p2p-dma-map-resource-on-bar"] as const;
 const NOTHING: Wishes = {
@@ -150,6 +150,14 @@ Deno.test("apply() gives findings their level and drops those that are off", asy
     apply(report(of)).findings.map(({ rule, at, severity }) => [rule, at.path, severity]),
     [[LEAK, "drivers/a.c", "note"], [BAR, "drivers/a.c", "error"]],
   );
+  const lists = apply(report([], {
+    suppressed: of.map((finding) => ({ finding, reason: "x", at: finding.at, byPatch: false })),
+    mended: of.map((finding) => ({ finding, by: mail() })),
+    fixed: of.map((finding) => ({ finding, version: 1 })),
+  }));
+  for (const list of [lists.suppressed, lists.mended, lists.fixed]) {
+    deepEqual(list.map(({ finding }) => finding.severity), ["note", "error"]);
+  }
   // What nobody configured is passed on as it is.
   const plain = report(of);
   equal(settingsFrom(NOTHING, null, rules).apply(plain), plain);
