@@ -111,3 +111,42 @@ Deno.test("check --tree writes the baseline beside the tree, and knows the findi
     deepEqual((await checkJson(root, right, "--baseline", file)).baseline.stale, []);
   });
 });
+
+const BAD = `#include <linux/pci.h>
+int foo_dma_setup(struct foo *foo, struct pci_dev *pdev, struct pci_dev *peer)
+{
+	foo->addr = dma_map_resource(&peer->dev, pci_resource_start(pdev, 2), SZ_4K, DMA_TO_DEVICE, 0);
+	return dma_mapping_error(&peer->dev, foo->addr);
+}
+`;
+
+Deno.test("check --tree surveys a folder by configuration, comments and baseline", async () => {
+  await withTree(async (root) => {
+    const survey = async (...argv: string[]) => {
+      const terminal = keep();
+      const code = await main(["check", "--format", "json", "--tree", root, ...argv, "drivers"], terminal);
+      return { code, ...JSON.parse(terminal.printed.out) };
+    };
+    const file = (name: string) => `${root}/drivers/misc/foo/${name}.c`;
+    for (const name of ["kept", "gone", "cured", "allowed"]) await Deno.writeTextFile(file(name), BAD);
+    const written = await survey("--baseline", "write");
+    deepEqual([written.code, written.baseline.written], [0, { findings: 4, added: 4 }]);
+
+    await Deno.remove(file("gone"));
+    await Deno.writeTextFile(file("cured"), BAD.replace(/pci_resource_start\(.*?\)/, "foo->fifo"));
+    await Deno.writeTextFile(file("allowed"), BAD.replace("\tfoo->addr", `\t${COMMENT}\n\tfoo->addr`));
+    await Deno.writeTextFile(file("off"), BAD);
+    const overrides = [{ paths: ["**/off.c"], rules: { "*": "off" } }];
+    await Deno.writeTextFile(`${root}/.p2plint.json`, JSON.stringify({ overrides }));
+    const { code, findings, suppressed, summary, baseline } = await survey(
+      "--baseline",
+      `${root}/.p2plint-baseline.json`,
+    );
+    deepEqual([code, findings, baseline.hidden, summary.suppressedByPatch], [0, [], 1, 0]);
+    deepEqual(suppressed.map(({ path }: { path: string }) => `${root}/${path}`), [file("allowed")]);
+    deepEqual(baseline.stale.map(({ path }: { path: string }) => `${root}/${path}`), [
+      file("cured"),
+      file("gone"),
+    ]);
+  });
+});
