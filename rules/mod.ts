@@ -33,8 +33,11 @@ import dmabufUnmappedTable from "./dmabuf-unmapped-table.ts";
 import iommuMapSgReturnMisread from "./iommu-map-sg-return-misread.ts";
 import p2pBusAddressAsPhys from "./p2p-bus-address-as-phys.ts";
 import p2pDmaMapResourceOnBar from "./p2p-dma-map-resource-on-bar.ts";
+import p2pGupLongterm from "./p2p-gup-longterm.ts";
 import p2pOpenCodedBusOffset from "./p2p-open-coded-bus-offset.ts";
 import p2pRawBarPhysAsDmaAddr from "./p2p-raw-bar-phys-as-dma-addr.ts";
+import p2pdmaProviderSetup from "./p2pdma-provider-setup.ts";
+import p2pmemCpuAccessAndRefs from "./p2pmem-cpu-access-and-refs.ts";
 import physUsedAsDmaAddr from "./phys-used-as-dma-addr.ts";
 import removedDmaApi from "./removed-dma-api.ts";
 
@@ -68,8 +71,11 @@ export const rules: readonly Rule[] = [
   iommuMapSgReturnMisread,
   p2pBusAddressAsPhys,
   p2pDmaMapResourceOnBar,
+  p2pGupLongterm,
   p2pOpenCodedBusOffset,
   p2pRawBarPhysAsDmaAddr,
+  p2pdmaProviderSetup,
+  p2pmemCpuAccessAndRefs,
   physUsedAsDmaAddr,
   removedDmaApi,
 ];

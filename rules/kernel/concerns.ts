@@ -45,6 +45,16 @@ const TYPES = [
 const GETTERS = ["dma_buf_get", "dma_buf_attach", "dma_buf_dynamic_attach"];
 /** Members of struct device that say what it can address, and the addresses of a struct dma_slave_config. */
 const MEMBERS = ["dma_mask", "coherent_dma_mask", "src_addr", "dst_addr"];
+/** What stands in all names of peer-to-peer DMA, and the namespace of the dma-buf symbols. */
+const STEMS = [
+  "resource[",
+  "%pa",
+  "p2pdma",
+  "p2pmem",
+  "P2PDMA",
+  "MODULE_IMPORT_NS(DMA_BUF",
+  'MODULE_IMPORT_NS("DMA_BUF',
+];
 const IDENTIFIER = /[A-Za-z_]\w+/g;
 
 /**
@@ -61,7 +71,7 @@ export function createConcerns(
   internal: Iterable<Internal>,
 ): (code: string) => boolean {
   const names = new Set<string>([...TYPES, ...GETTERS, ...MEMBERS]);
-  const stems: string[] = ["resource[", "%pa"];
+  const stems: string[] = [...STEMS];
   for (const row of api) {
     if (
       ROLES.has(row.role) || (row.role === "alloc" && row.families.length > 0) ||

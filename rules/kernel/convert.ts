@@ -128,6 +128,15 @@ const PCI_ADDRESS: readonly Api[] = [
 ];
 
 const PEER: readonly Api[] = [
+  row({
+    name: "pci_p2pdma_add_resource",
+    role: "convert",
+    params: ["pci-dev", "none", "size", "offset"],
+    returns: "errno",
+    failure: "errno",
+    since: V4_20,
+    source: `${P2P}: -EOPNOTSUPP without CONFIG_PCI_P2PDMA`,
+  }),
   {
     ...turns("is_pci_p2pdma_page", ["page"], "bool", "include/linux/memremap.h"),
     since: V4_20,
