@@ -34,8 +34,12 @@ import iommuMapSgReturnMisread from "./iommu-map-sg-return-misread.ts";
 import p2pBusAddressAsPhys from "./p2p-bus-address-as-phys.ts";
 import p2pDmaMapResourceOnBar from "./p2p-dma-map-resource-on-bar.ts";
 import p2pGupLongterm from "./p2p-gup-longterm.ts";
+import p2pMapStateSharedBetweenDevices from "./p2p-map-state-shared-between-devices.ts";
+import p2pMapTypeNotExhaustive from "./p2p-map-type-not-exhaustive.ts";
 import p2pOpenCodedBusOffset from "./p2p-open-coded-bus-offset.ts";
+import p2pPageMappedAsRam from "./p2p-page-mapped-as-ram.ts";
 import p2pRawBarPhysAsDmaAddr from "./p2p-raw-bar-phys-as-dma-addr.ts";
+import p2pUnmapOfBusAddress from "./p2p-unmap-of-bus-address.ts";
 import p2pdmaProviderSetup from "./p2pdma-provider-setup.ts";
 import p2pmemCpuAccessAndRefs from "./p2pmem-cpu-access-and-refs.ts";
 import physUsedAsDmaAddr from "./phys-used-as-dma-addr.ts";
@@ -72,8 +76,12 @@ export const rules: readonly Rule[] = [
   p2pBusAddressAsPhys,
   p2pDmaMapResourceOnBar,
   p2pGupLongterm,
+  p2pMapStateSharedBetweenDevices,
+  p2pMapTypeNotExhaustive,
   p2pOpenCodedBusOffset,
+  p2pPageMappedAsRam,
   p2pRawBarPhysAsDmaAddr,
+  p2pUnmapOfBusAddress,
   p2pdmaProviderSetup,
   p2pmemCpuAccessAndRefs,
   physUsedAsDmaAddr,

@@ -659,7 +659,9 @@ class Analysis implements Flow {
       case "pfn":
       case "page": {
         // page_to_phys(pfn_to_page(x)): the conversions only change the clothes.
-        const bar = memory.find((origin) => origin.meaning === "phys-bar" || origin.meaning === "page-p2p");
+        const bar = memory.find(({ meaning }) =>
+          meaning === "phys-bar" || meaning === "page-p2p" || meaning === "kva-p2p"
+        );
         if (bar !== undefined && api.role === "convert" && api.returns !== "phys-ram") {
           return [{ ...bar, meaning: api.returns === "page" ? "page-p2p" : "pfn" }];
         }

@@ -9,6 +9,7 @@ import { type At, type Call, type Expr, type Stmt, walkStmt } from "../engine/as
 import { asCall, type CfgNode, search } from "../engine/cfg.ts";
 import type { Fact } from "../engine/fact.ts";
 import type { FunctionView } from "../engine/source.ts";
+import type { Api } from "../kernel/types.ts";
 import { type Flow, flow } from "./flow.ts";
 import { outcomeOf } from "./outcome.ts";
 
@@ -20,7 +21,7 @@ export type MapType = typeof MAP_TYPES[number];
 /** Where the function goes on for some of the answers. */
 export interface Way {
   readonly types: ReadonlySet<MapType>;
-  /** The first node that is reached; null: the answers of a switch that no case is for. */
+  /** The first node that is reached. */
   readonly to: CfgNode;
   /** The case label or the comparison. */
   readonly at: At;
@@ -107,6 +108,8 @@ function casesOf(statement: Switch, values: Flow): Way[] {
   });
   const ways: Way[] = [];
   const named = new Set<MapType>();
+  let isPartly = false;
+  walkStmt(statement.body, { stmt: (stmt) => void (isPartly ||= stmt.kind === "hole") });
   for (const { to } of head.succ) {
     const label = cases.find((stmt) => stmt.start === to.at.start && stmt.end === to.at.end);
     const type = label === undefined ? null : typeOf(label.value);
@@ -115,6 +118,8 @@ function casesOf(statement: Switch, values: Flow): Way[] {
       ways.push({ types: new Set([type]), to, at: label!, isLeftOver: false });
     }
   }
+  // Cases that are not shown may be for what is left.
+  if (isPartly) return ways;
   const rest = new Set(MAP_TYPES.filter((type) => !named.has(type)));
   const fallback = cases.find((stmt) => stmt.value === null);
   for (const { to } of head.succ) {
@@ -125,6 +130,20 @@ function casesOf(statement: Switch, values: Flow): Way[] {
   }
   return ways;
 }
+
+/** Whether the call maps one physical range or page: it never asks p2pdma, unlike dma_map_sg(). */
+export const mapsRange = (api: Api | null): boolean =>
+  api !== null && api.role === "map" &&
+  (api.name === "dma_iova_link" || api.families.some((family) => RANGES.has(family)));
+
+const RANGES: ReadonlySet<string> = new Set(["single", "resource", "phys"]);
+
+/** `sg_dma_address(sg)` and `sg->dma_address` are one place. */
+export const addressPlace = (place: string): string =>
+  place.replace(
+    /^sg_dma_address\((.+)\)$/,
+    (_, sg: string) => sg.startsWith("&") ? `${sg.slice(1)}.dma_address` : `${sg}->dma_address`,
+  );
 
 /**
  * What is evaluated on the way for sure, before anything is decided again: the answer is all that is known there.
