@@ -7,6 +7,7 @@
 import type { Rule } from "./engine/rule.ts";
 import dmaAddrMappedAgain from "./dma-addr-mapped-again.ts";
 import dmaAddrTruncated from "./dma-addr-truncated.ts";
+import dmaApiVersionMismatch from "./dma-api-version-mismatch.ts";
 import dmaBufferFilledAfterMap from "./dma-buffer-filled-after-map.ts";
 import dmaBufferUsedBeforeUnmap from "./dma-buffer-used-before-unmap.ts";
 import dmaDeviceMismatch from "./dma-device-mismatch.ts";
@@ -39,6 +40,7 @@ import p2pMapTypeNotExhaustive from "./p2p-map-type-not-exhaustive.ts";
 import p2pOpenCodedBusOffset from "./p2p-open-coded-bus-offset.ts";
 import p2pPageMappedAsRam from "./p2p-page-mapped-as-ram.ts";
 import p2pRawBarPhysAsDmaAddr from "./p2p-raw-bar-phys-as-dma-addr.ts";
+import p2pSymbolNotLinkable from "./p2p-symbol-not-linkable.ts";
 import p2pUnmapOfBusAddress from "./p2p-unmap-of-bus-address.ts";
 import p2pdmaProviderSetup from "./p2pdma-provider-setup.ts";
 import p2pmemCpuAccessAndRefs from "./p2pmem-cpu-access-and-refs.ts";
@@ -49,6 +51,7 @@ import removedDmaApi from "./removed-dma-api.ts";
 export const rules: readonly Rule[] = [
   dmaAddrMappedAgain,
   dmaAddrTruncated,
+  dmaApiVersionMismatch,
   dmaBufferFilledAfterMap,
   dmaBufferUsedBeforeUnmap,
   dmaDeviceMismatch,
@@ -81,6 +84,7 @@ export const rules: readonly Rule[] = [
   p2pOpenCodedBusOffset,
   p2pPageMappedAsRam,
   p2pRawBarPhysAsDmaAddr,
+  p2pSymbolNotLinkable,
   p2pUnmapOfBusAddress,
   p2pdmaProviderSetup,
   p2pmemCpuAccessAndRefs,

@@ -4,19 +4,12 @@
  * @module
  */
 
-import { type At, type Call, type Declarator, type Expr, walkExpr, walkStmt } from "./engine/ast.ts";
+import type { Call } from "./engine/ast.ts";
 import { compare } from "./engine/version.ts";
 import { defineRule, type SourceFile, type Use } from "./engine/rule.ts";
+import { type Named, namesIn } from "./facts/named.ts";
 import { isImplementation, isTest } from "./facts/place.ts";
-import { GONE, type Gone, INTERNAL, type Internal, isUnder, type Version } from "./kernel/mod.ts";
-
-/** A name where it is used. */
-interface Named {
-  readonly name: string;
-  readonly kind: Gone["kind"];
-  readonly at: At;
-  readonly call: Call | null;
-}
+import { GONE, INTERNAL, type Internal, isUnder, type Version } from "./kernel/mod.ts";
 
 /** Names that other code uses for something else; they count only for a dma-buf attachment. */
 const COMMON = new Set(["dma_buf_map", "dma_buf_unmap"]);
@@ -25,8 +18,6 @@ const COMMON = new Set(["dma_buf_map", "dma_buf_unmap"]);
  * is; for older ones there is hardly a place left.
  */
 const LONG_AGO: Version = [6, 1];
-/** The structs that a field of the table is a member of. */
-const OWNERS = /^(?:static |const )*struct (?:dma_buf_attach_ops|dma_map_ops)\b/;
 /** Callers of these have a reason: whether bouncing is on limits the segment size on Xen and i915. */
 const ASKED_BY_DRIVERS = new Set(["swiotlb_max_segment", "swiotlb_active", "swiotlb_nr_tbl"]);
 
@@ -202,7 +193,7 @@ taken for one that never was merged.`,
   *check(file, use) {
     if (isTest(file)) return;
     const own = new Set(use.side.files.flatMap((other) => other.functions.map((fn) => fn.name)));
-    for (const named of namesIn(file)) {
+    for (const named of namesIn(file, (name) => GONE.has(name))) {
       if (own.has(named.name)) continue;
       yield* gone(named, file, use);
     }
@@ -250,7 +241,9 @@ function takesAttachment(call: Call | null, file: SourceFile): boolean {
 }
 
 function* internal(file: SourceFile, own: ReadonlySet<string>) {
-  const calls = namesIn(file).filter((named) => named.call !== null && !own.has(named.name));
+  const calls = namesIn(file, (name) => GONE.has(name)).filter((named) =>
+    named.call !== null && !own.has(named.name)
+  );
   const headers = new Map(
     file.includes.flatMap((include) => {
       const row = INTERNAL.find((row) => row.kind === "include" && row.name === include.header);
@@ -298,43 +291,3 @@ function* internal(file: SourceFile, own: ReadonlySet<string>) {
 
 const matches = (row: Internal, name: string) =>
   row.name.endsWith("*") ? name.startsWith(row.name.slice(0, -1)) : name === row.name;
-
-/** Every called function, every upper-case name, every struct named in a declaration and every field set. */
-function namesIn(file: SourceFile): Named[] {
-  const out: Named[] = [];
-  // The direction in a call that is gone itself need not be named on its own.
-  const spoken = new Set<Expr>();
-  const expr = (top: Expr) =>
-    walkExpr(top, (inner) => {
-      if (spoken.has(inner)) return;
-      if (inner.kind === "call" && inner.name !== "") {
-        out.push({ name: inner.name, kind: "function", at: inner, call: inner });
-        if (GONE.has(inner.name)) inner.args.forEach((arg) => arg.kind === "ident" && spoken.add(arg));
-      } else if (inner.kind === "ident") out.push({ name: inner.name, kind: "macro", at: inner, call: null });
-    });
-  const declared = (decl: Declarator) => {
-    const struct = /^(?:static |const )*struct (\w+)/.exec(decl.type)?.[1];
-    if (struct !== undefined) out.push({ name: struct, kind: "type", at: decl, call: null });
-    if (decl.init === null) return;
-    if (decl.init.kind === "initializer" && OWNERS.test(decl.type)) {
-      for (const { field, value } of decl.init.items) {
-        if (field !== null) out.push({ name: field, kind: "field", at: value, call: null });
-      }
-    }
-  };
-  for (const fn of file.functions) {
-    fn.node.params.forEach(declared);
-    walkStmt(fn.node.body, {
-      expr,
-      stmt: (stmt) => {
-        if (stmt.kind === "decl") stmt.names.forEach(declared);
-      },
-    });
-  }
-  for (const global of file.unit.globals) {
-    declared(global);
-    if (global.init !== null) expr(global.init);
-  }
-  for (const struct of file.unit.structs) struct.fields.forEach(declared);
-  return out;
-}

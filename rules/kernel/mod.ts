@@ -12,6 +12,7 @@ import { GONE_ROWS, INTERNAL } from "./gone.ts";
 import { HARDWARE, LOADS, STORES, TRANSPARENT } from "./hardware.ts";
 import { MAPPING } from "./mapping.ts";
 import { MASK } from "./mask.ts";
+import { type Since, SINCE_ROWS } from "./since.ts";
 import type { Api, Gone } from "./types.ts";
 import type { Load, Store } from "./hardware.ts";
 
@@ -36,6 +37,9 @@ export const API: ReadonlyMap<string, Api> = byName([
 
 /** Every identifier that is gone or never was. */
 export const GONE: ReadonlyMap<string, Gone> = byName(GONE_ROWS);
+
+/** Every constant, type and member of which the first release is known. */
+export const SINCE: ReadonlyMap<string, Since> = byName(SINCE_ROWS);
 
 /** Macros that store, by name. */
 export const STORE: ReadonlyMap<string, Store> = byName(STORES);
@@ -113,8 +117,10 @@ export { HARDWARE, LOADS, STORES, TRANSPARENT } from "./hardware.ts";
 export { MAPPING } from "./mapping.ts";
 export { MASK } from "./mask.ts";
 export * from "./names.ts";
+export { BACKPORTED, DMA_BUF_SYMBOLS } from "./since.ts";
 export type { Container, DeviceCall, DeviceMember, ParentSetter } from "./device.ts";
 export type { Internal } from "./gone.ts";
 export type { Load, Store, Transparent } from "./hardware.ts";
 export type { ResourceStart } from "./convert.ts";
+export type { Since } from "./since.ts";
 export type * from "./types.ts";
