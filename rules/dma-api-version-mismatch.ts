@@ -183,7 +183,7 @@ function judge(use: Use, changed: Version) {
 /** What the patch defines itself. */
 const own = (use: Use): ReadonlySet<string> =>
   new Set(
-    use.side.files.flatMap((file) => [
+    [...use.side.files, ...use.side.context].flatMap((file) => [
       ...file.functions.map((fn) => fn.name),
       ...file.unit.structs.map((struct) => struct.name),
     ]),
@@ -218,7 +218,8 @@ function* tooNew(file: SourceFile, use: Use): Generator<Draft<Key>> {
 
 function* shapes(file: SourceFile, use: Use): Generator<Draft<Key>> {
   const known = own(use);
-  for (const { name, call } of namesIn(file)) {
+  // Few files have it; the walk over all names is for those.
+  for (const { name, call } of file.text.includes("iommu_map") ? namesIn(file) : []) {
     if (call === null || known.has(name) || (name !== "iommu_map" && name !== "iommu_map_sg")) continue;
     const { isNew, when, hint } = judge(use, GFP_SINCE);
     const wants = isNew ? 6 : 5;

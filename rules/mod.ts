@@ -37,6 +37,7 @@ import p2pDmaMapResourceOnBar from "./p2p-dma-map-resource-on-bar.ts";
 import p2pGupLongterm from "./p2p-gup-longterm.ts";
 import p2pMapStateSharedBetweenDevices from "./p2p-map-state-shared-between-devices.ts";
 import p2pMapTypeNotExhaustive from "./p2p-map-type-not-exhaustive.ts";
+import p2pMappingOutlivesProvider from "./p2p-mapping-outlives-provider.ts";
 import p2pOpenCodedBusOffset from "./p2p-open-coded-bus-offset.ts";
 import p2pPageMappedAsRam from "./p2p-page-mapped-as-ram.ts";
 import p2pRawBarPhysAsDmaAddr from "./p2p-raw-bar-phys-as-dma-addr.ts";
@@ -81,6 +82,7 @@ export const rules: readonly Rule[] = [
   p2pGupLongterm,
   p2pMapStateSharedBetweenDevices,
   p2pMapTypeNotExhaustive,
+  p2pMappingOutlivesProvider,
   p2pOpenCodedBusOffset,
   p2pPageMappedAsRam,
   p2pRawBarPhysAsDmaAddr,

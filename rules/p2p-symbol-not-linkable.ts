@@ -176,9 +176,11 @@ function shown(file: SourceFile): string {
   return `${linesOf(file, "context")}\n${linesOf(file, changed)}`;
 }
 
+const all = (use: Use): readonly SourceFile[] => [...use.side.files, ...use.side.context];
+
 function exportedHere(name: string, use: Use): boolean {
   const exports = new RegExp(`\\bEXPORT_SYMBOL(?:_GPL|_NS|_NS_GPL)?\\s*\\(\\s*${name}\\b`);
-  return use.side.files.some((file) => exports.test(shown(file)));
+  return all(use).some((file) => exports.test(shown(file)));
 }
 
 function* unimported(file: SourceFile, lines: string, calls: readonly Named[], use: Use) {
@@ -187,7 +189,7 @@ function* unimported(file: SourceFile, lines: string, calls: readonly Named[], u
   // Who adds the license adds the module.
   const isModule = file.isWhole ? LICENSE.test(lines) : LICENSE.test(linesOf(file, "added"));
   if (!isModule) return;
-  if (use.side.files.some((other) => IMPORTS.test(shown(other)))) return;
+  if (all(use).some((other) => IMPORTS.test(shown(other)))) return;
   const own = new Set(use.side.files.flatMap((other) => other.functions.map((fn) => fn.name)));
   const first = calls.find(({ name }) => DMA_BUF_SYMBOLS.has(name) && !own.has(name));
   if (first === undefined) return;

@@ -48,6 +48,8 @@ tested. A driver that fails its probe on \`-EOPNOTSUPP\` is not reported: it may
     "err-ptr":
       "{callee}() returns NULL when it fails, never an error pointer: IS_ERR() lets it through; test `!{place}`",
     unchecked: "`{place}` comes from {callee}(), which may return NULL, and is used without a test",
+    holder:
+      "`{place}` holds what {callee}() returned, and `{holder}` is tested, which points there and is never NULL; test `!{place}`",
     ignored:
       "the result of {callee}() is ignored: it returns a negative error, -EOPNOTSUPP without CONFIG_PCI_P2PDMA",
     success:
@@ -75,6 +77,17 @@ tested. A driver that fails its probe on \`-EOPNOTSUPP\` is not reported: it may
 +	struct p2pdma_provider *provider = pcim_p2pdma_provider(foo->pdev, 2); /* want: unchecked */
 +
 +	return dma_buf_phys_vec_to_sgt(attach, provider, &foo->vec, 1, foo->size, dir);
++}`,
+    },
+    {
+      title: "the pointer to the pointer is tested",
+      patch: String.raw`
++static int foo_get(struct foo *foo, struct p2pdma_provider **provider, int bar)
++{
++	*provider = pcim_p2pdma_provider(foo->pdev, bar);
++	if (!provider) /* want: holder */
++		return -EINVAL;
++	return 0;
 +}`,
     },
     {
@@ -172,18 +185,21 @@ tested. A driver that fails its probe on \`-EOPNOTSUPP\` is not reported: it may
     const values = use(flow, fn);
     for (const site of values.calls) {
       const { call, node } = site;
-      if (call.name === PROVIDER) {
-        // Who brings the function says what it returns.
-        if (!brings(PROVIDER, use)) yield* providerOf(site, fn, values);
-      } else if (SETUP.test(call.name)) yield* setup(site, outcomeOf(call, node, values), values);
+      if (call.name === PROVIDER) yield* providerOf(site, fn, values, use);
+      else if (SETUP.test(call.name)) yield* setup(site, outcomeOf(call, node, values), values);
     }
   },
 });
 
-const brings = (name: string, use: Use) =>
-  use.side.files.some((file) => file.functions.some((fn) => fn.name === name));
+/** Whether the function is shown, and returns error pointers: an earlier patch of the series may have it so. */
+const returnsErrors = (name: string, use: Use) =>
+  [...use.side.files, ...use.side.context].some((file) =>
+    file.functions.some((fn) =>
+      fn.name === name && file.text.slice(fn.node.start, fn.node.end).includes("ERR_PTR(")
+    )
+  );
 
-function* providerOf({ call, node }: CallSite, fn: FunctionView, values: Flow) {
+function* providerOf({ call, node }: CallSite, fn: FunctionView, values: Flow, use: Use) {
   const { kept, tests } = outcomeOf(call, node, values);
   if (kept === null) {
     if (usesIn(node.expr, (expr) => asCall(expr) === call)) {
@@ -195,6 +211,7 @@ function* providerOf({ call, node }: CallSite, fn: FunctionView, values: Flow) {
   const wrong = tests.find((test) => test.op === "err-value");
   const isTested = tests.some((test) => test.op !== "err-value");
   if (wrong !== undefined && !isTested) {
+    if (returnsErrors(PROVIDER, use)) return;
     yield {
       at: wrong.expr,
       say: "err-ptr" as const,
@@ -207,6 +224,19 @@ function* providerOf({ call, node }: CallSite, fn: FunctionView, values: Flow) {
     return;
   }
   if (tests.length > 0) return;
+  // `*provider = …; if (!provider)`: what is stored, and where.
+  const holder = /^\*(\w+)$/.exec(kept.place)?.[1];
+  const mistaken = holder === undefined ? undefined : nextTest(node, holder, values);
+  if (mistaken !== undefined) {
+    yield {
+      at: mistaken,
+      say: "holder" as const,
+      with: { ...with_, holder: holder! },
+      because: [{ at: call, note: `stored in \`${kept.place}\`` }],
+      subject: kept.place,
+    };
+    return;
+  }
   const isIt = (expr: Expr) =>
     (expr.kind === "ident" && expr.name === kept.place) ||
     (expr.kind !== "call" && values.canonical(expr) === kept.place);
@@ -228,6 +258,21 @@ function* providerOf({ call, node }: CallSite, fn: FunctionView, values: Flow) {
     severity: "warning" as const,
     subject: kept.place,
   };
+}
+
+/** The test of a variable's truth that the call is straight followed by. */
+function nextTest(from: CfgNode, name: string, values: Flow): Expr | undefined {
+  const found = search(
+    from,
+    (at) =>
+      at.kind === "test" && at.expr?.kind === "ident" && at.expr.name === name
+        ? "hit"
+        : at.kind === "join"
+        ? "go"
+        : "stop",
+  );
+  // A pointer that something else was put into since is another one.
+  return values.stores.some(({ place }) => place === name) ? undefined : found.hit?.expr ?? undefined;
 }
 
 function* setup({ call, node }: CallSite, { kept, tests }: Outcome, values: Flow) {

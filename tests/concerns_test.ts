@@ -13,6 +13,10 @@ Deno.test("concerns() is true for code that maps, converts, declares or uses som
       "__dma_sync_single_for_device(dev, a, n, d);",
       "static int foo_attach(struct dma_buf *b, struct dma_buf_attachment *a)",
       "dma_set_mask(dev, DMA_BIT_MASK(64));",
+      "if (pcim_p2pdma_init(pdev))",
+      "flags |= FOLL_PCI_P2PDMA;",
+      "p2p_dev = pci_p2pmem_find(dev);",
+      "MODULE_IMPORT_NS(DMA_BUF);",
     ]
   ) assert.equal(concerns(code), true, code);
 });

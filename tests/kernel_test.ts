@@ -2,11 +2,14 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import {
   API,
   ATTRIBUTES,
+  BACKPORTED,
   BAR_NAME,
+  concerns,
   CONTAINERS,
   DEVICE_CALLS,
   DEVICE_MEMBERS,
   DIRECTIONS,
+  DMA_BUF_SYMBOLS,
   FIELDS,
   FORMATS,
   GONE,
@@ -18,6 +21,7 @@ import {
   PASSES,
   PCI_DIRECTIONS,
   RESOURCE_STARTS,
+  SINCE,
   STORES,
   TEST_FILE,
   TRANSFER_DIRECTIONS,
@@ -147,6 +151,23 @@ Deno.test("GONE agrees with the removed rows of API", () => {
     ok(row.source.trim() && row.replacement.trim(), row.name);
     deepEqual(API.get(row.name)?.removed ?? row.removed, row.removed, row.name);
   }
+});
+
+Deno.test("SINCE says nothing that another table says otherwise, and what is in it is read", () => {
+  for (const row of SINCE.values()) {
+    ok(row.source.trim(), row.name);
+    ok(!API.has(row.name), `${row.name}: the API table says it`);
+    const removed = GONE.get(row.name)?.removed;
+    if (removed) ok(later(removed, row.since), row.name);
+    const attribute = ATTRIBUTES.find(({ name }) => name === row.name);
+    if (attribute?.since) deepEqual(row.since, attribute.since, row.name);
+    ok(concerns(`x = ${row.name};`) || row.kind === "field" || row.kind === "type", row.name);
+  }
+  for (const [name, version] of BACKPORTED) {
+    const since = API.get(name)?.since;
+    if (since) ok(later(since, version), name);
+  }
+  for (const name of DMA_BUF_SYMBOLS) ok(name.startsWith("dma_buf_"), name);
 });
 
 Deno.test("GONE replacements of pci-dma-compat.h are functions of the tables", () => {

@@ -45,13 +45,14 @@ const TYPES = [
 const GETTERS = ["dma_buf_get", "dma_buf_attach", "dma_buf_dynamic_attach"];
 /** Members of struct device that say what it can address, and the addresses of a struct dma_slave_config. */
 const MEMBERS = ["dma_mask", "coherent_dma_mask", "src_addr", "dst_addr"];
-/** What stands in all names of peer-to-peer DMA, and the namespace of the dma-buf symbols. */
+/** What stands in all names of peer-to-peer DMA, attributes, and the namespace of the dma-buf symbols. */
 const STEMS = [
   "resource[",
   "%pa",
   "p2pdma",
   "p2pmem",
   "P2PDMA",
+  "DMA_ATTR_",
   "MODULE_IMPORT_NS(DMA_BUF",
   'MODULE_IMPORT_NS("DMA_BUF',
 ];
