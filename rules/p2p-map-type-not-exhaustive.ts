@@ -7,11 +7,11 @@
 import { type Expr, partsOf } from "./engine/ast.ts";
 import { asCall, type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type Draft, type FunctionView } from "./engine/rule.ts";
-import { attachmentOf } from "./facts/device.ts";
-import { type CallSite, type Flow, flow, type Store } from "./facts/flow.ts";
+import { tablesOf } from "./facts/callback.ts";
+import { type Flow, flow, type Store } from "./facts/flow.ts";
 import { addressPlace, mapsRange, mapTypes, type Question, straightOn, type Way } from "./facts/map_type.ts";
 import { mentioned } from "./facts/mention.ts";
-import { leadsToError } from "./facts/outcome.ts";
+import { isGoverned } from "./facts/outcome.ts";
 import { isTest } from "./facts/place.ts";
 
 const BUS_MAP = "pci_p2pdma_bus_addr_map";
@@ -160,7 +160,11 @@ that follows the answer without another test is judged. The answer is followed i
 +	sg_dma_address(sgt->sgl) = pci_p2pdma_bus_addr_map(foo->provider, foo->phys); /* want: unguarded */
 +	sg_dma_len(sgt->sgl) = foo->len;
 +	return sgt;
-+}`,
++}
++
++static const struct dma_buf_ops foo_dmabuf_ops = {
++	.map_dma_buf = foo_map,
++};`,
     },
   ],
   good: [
@@ -210,6 +214,21 @@ that follows the answer without another test is judged. The answer is followed i
 +		addr = dma_map_phys(dev, phys, foo->len, DMA_TO_DEVICE, DMA_ATTR_MMIO); /* ok: bus-mapped */
 +	return foo_program(foo, addr);
 +}`,
+    },
+    {
+      title: "an exporter whose attach() is not shown",
+      patch: String.raw`
++static struct sg_table *foo_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
++{
++	struct foo *foo = attach->dmabuf->priv;
++
++	return foo_table(foo, pci_p2pdma_bus_addr_map(foo->provider, foo->phys)); /* ok: unguarded */
++}
++
++static const struct dma_buf_ops foo_dmabuf_ops = {
++	.attach = foo_attach,
++	.map_dma_buf = foo_map,
++};`,
     },
     {
       title: "cases that the patch does not show",
@@ -421,22 +440,15 @@ function* unassigned({ call, node, ways, within }: Question, values: Flow): Gene
 
 /** An exporter's callback that hands out bus addresses while nobody in the file asks for the route. */
 function* unasked(fn: FunctionView, values: Flow): Generator<Draft<Key>> {
-  if (attachmentOf(fn) === null || !fn.whole || mentioned(fn.file, ASKS)) return;
+  if (!fn.whole || mentioned(fn.file, ASKS)) return;
+  const table = tablesOf(fn.file, "dma_buf_ops").find((one) => one.get("map_dma_buf")?.name === fn.name);
+  const attach = table?.get("attach")?.name;
+  // attach() may refuse a peer without a route where it is not shown.
+  if (
+    table === undefined || (attach !== undefined && !fn.file.functions.some(({ name }) => name === attach))
+  ) return;
   for (const { call, node } of values.calls) {
     if (call.name !== BUS_MAP || isGoverned(node, values)) continue;
     yield { at: call, say: "unguarded", with: { when: "and nobody asks for the route" } };
   }
-}
-
-/** Whether a test decides that the node is reached, other than one that ends in an error. */
-function isGoverned(target: CallSite["node"], values: Flow): boolean {
-  return values.cfg.nodes.some((node) => {
-    if (node.kind !== "test" && node.kind !== "switch") return false;
-    const leads = node.succ.map((edge) =>
-      edge.to === target ||
-      search(edge.to, (at) => at === target ? "hit" : at === node ? "stop" : "go").hit !== null
-    );
-    if (!leads.includes(true) || !leads.includes(false)) return false;
-    return node.succ.some((edge, i) => !leads[i] && !leadsToError(edge));
-  });
 }

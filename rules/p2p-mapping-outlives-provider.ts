@@ -4,9 +4,10 @@
  * @module
  */
 
-import type { Call, Expr } from "./engine/ast.ts";
+import type { Call } from "./engine/ast.ts";
 import { defineRule, type SourceFile } from "./engine/rule.ts";
 import { stripComments } from "./engine/soften.ts";
+import { tablesOf } from "./facts/callback.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { mapsRange } from "./facts/map_type.ts";
 import { isImplementation, isTest } from "./facts/place.ts";
@@ -143,10 +144,10 @@ a change of the BAR, after which the mappings are as wrong, are not looked at, n
   ],
   *check(file, use) {
     if (isTest(file) || isImplementation(file)) return;
-    const remove = callback(file, "pci_driver", "remove");
-    const name = callback(file, "dma_buf_ops", "map_dma_buf")?.name;
-    const map = file.functions.find((fn) => fn.name === name);
-    if (remove === null || map === undefined) return;
+    const remove = tablesOf(file, "pci_driver").map((table) => table.get("remove")).find(Boolean);
+    const names = tablesOf(file, "dma_buf_ops").map((table) => table.get("map_dma_buf")?.name);
+    const map = file.functions.find((fn) => names.includes(fn.name));
+    if (remove === undefined || map === undefined) return;
     const mapping = barMapping(use(flow, map));
     const hunks = hunksOf(file);
     if (mapping === null || hunks.some((text) => REVOKES.test(text)) || !isAllShown(remove.name, hunks)) {
@@ -161,24 +162,6 @@ a change of the BAR, after which the mappings are as wrong, are not looked at, n
     };
   },
 });
-
-/** The function that a table of the file's globals has in a field. */
-function callback(file: SourceFile, struct: string, field: string): { name: string; at: Expr } | null {
-  const type = new RegExp(`^(?:static |const )*struct ${struct}$`);
-  for (const { type: declared, init } of file.unit.globals) {
-    if (!type.test(declared) || init?.kind !== "initializer") continue;
-    const value = init.items.find((item) => item.field === field)?.value;
-    const name = nameOf(value);
-    if (value !== undefined && name !== null) return { name, at: value };
-  }
-  return null;
-}
-
-function nameOf(expr: Expr | undefined): string | null {
-  if (expr === undefined) return null;
-  if (expr.kind === "unary" && expr.op === "&") return nameOf(expr.operand);
-  return expr.kind === "ident" ? expr.name : null;
-}
 
 /** The call that makes a BAR reachable for an importer; null when the callback makes none. */
 function barMapping(values: Flow): Call | null {

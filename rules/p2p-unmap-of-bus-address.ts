@@ -6,15 +6,17 @@
 
 import type { Call, Expr } from "./engine/ast.ts";
 import { type CfgNode, search } from "./engine/cfg.ts";
-import { defineRule, type Draft, type FunctionView } from "./engine/rule.ts";
+import { defineRule, type Draft, type FunctionView, type SourceFile, type Use } from "./engine/rule.ts";
 import { type Flow, flow, type Store } from "./facts/flow.ts";
 import { addressPlace } from "./facts/map_type.ts";
 import { handling } from "./facts/mappings.ts";
 import { mentioned } from "./facts/mention.ts";
+import { isGoverned } from "./facts/outcome.ts";
 import { isImplementation } from "./facts/place.ts";
 
 const MAKES = /^(?:pci_p2pdma_bus_addr_map|pci_p2pmem_virt_to_bus)$/;
 const MARKS = "sg_dma_mark_bus_address";
+const LISTS = /^dma_unmap_sg(?:_attrs|table)?$/;
 const UNMAPS_TABLE = /\bdma_unmap_sg(?:_attrs|table)?\s*\(/;
 const RANGES = /^dma_(?:unmap_(?:single|page|phys|resource)(?:_attrs)?|sync_single_(?:range_)?for_\w+)$/;
 /** A test that says nothing of what kind of address it is. */
@@ -117,6 +119,21 @@ flag. Any test on the way that could be about the kind is taken for one.`,
 +}`,
     },
     {
+      title: "RAM is unmapped, a BAR is not",
+      patch: String.raw`
++static void foo_fill(struct foo *foo, struct scatterlist *sg, phys_addr_t phys)
++{
++	sg_dma_address(sg) = pci_p2pdma_bus_addr_map(foo->provider, phys); /* ok: unmarked */
++	sg_dma_len(sg) = sg->length;
++}
++
++static void foo_unmap(struct foo *foo, struct sg_table *sgt)
++{
++	if (!foo->is_bar)
++		dma_unmap_sgtable(foo->dev, sgt, DMA_TO_DEVICE, 0);
++}`,
+    },
+    {
       title: "a marked entry",
       patch: String.raw`
 +static void foo_fill(struct foo *foo, struct scatterlist *sg, phys_addr_t phys)
@@ -153,18 +170,30 @@ flag. Any test on the way that could be about the kind is taken for one.`,
         subject: `${call.name} ${handle}`,
       };
     }
-    yield* unmarked(makes.map(({ store }) => store), fn, values);
+    if (unmapsLists(fn.file, use)) yield* unmarked(makes.map(({ store }) => store), fn, values);
   },
 });
 
 function* unmarked(stores: readonly Store[], fn: FunctionView, values: Flow): Generator<Draft<"unmarked">> {
-  if (!fn.whole || !mentioned(fn.file, UNMAPS_TABLE)) return;
+  if (!fn.whole) return;
   if (values.calls.some(({ call }) => call.name === MARKS)) return;
   for (const { place, target } of stores) {
     const sg = /^(.+?)(?:->|\.)dma_address$/.exec(addressPlace(place))?.[1];
     if (sg === undefined) continue;
     yield { at: target, say: "unmarked", with: { sg }, subject: sg };
   }
+}
+
+/** Whether the file unmaps lists, and never asks what is in them before it does. */
+function unmapsLists(file: SourceFile, use: Use): boolean {
+  if (!mentioned(file, UNMAPS_TABLE)) return false;
+  const sites = file.functions.flatMap((fn) => {
+    const values = use(flow, fn);
+    return values.calls.filter(({ call }) => LISTS.test(call.name)).map(({ node }) =>
+      isGoverned(node, values)
+    );
+  });
+  return sites.length > 0 && !sites.includes(true);
 }
 
 function makerOf(expr: Expr): Call | null {

@@ -46,7 +46,7 @@ tested. A driver that fails its probe on \`-EOPNOTSUPP\` is not reported: it may
   ],
   messages: {
     "err-ptr":
-      "{callee}() returns NULL when it fails, never an error pointer: IS_ERR() lets it through; test `!{place}`",
+      "{callee}() returns NULL when there is no provider, and IS_ERR() lets NULL through; test `!{place}`",
     unchecked: "`{place}` comes from {callee}(), which may return NULL, and is used without a test",
     holder:
       "`{place}` holds what {callee}() returned, and `{holder}` is tested, which points there and is never NULL; test `!{place}`",
@@ -148,6 +148,7 @@ tested. A driver that fails its probe on \`-EOPNOTSUPP\` is not reported: it may
 +
 +static void foo_add(struct foo *foo)
 +{
++	(void)pcim_p2pdma_init(foo->pdev); /* ok: ignored */
 +	if (pci_p2pdma_add_resource(foo->pdev, 4, 0, 0)) /* ok: ignored */
 +		dev_warn(&foo->pdev->dev, "no P2P\n");
 +}`,
@@ -277,7 +278,8 @@ function nextTest(from: CfgNode, name: string, values: Flow): Expr | undefined {
 
 function* setup({ call, node }: CallSite, { kept, tests }: Outcome, values: Flow) {
   const with_ = { callee: call.name, place: kept?.place ?? "" };
-  if (kept === null && node.kind === "expr" && node.expr !== null && asCall(node.expr) === call) {
+  // Who casts to void has thought of it.
+  if (kept === null && node.kind === "expr" && node.expr === call) {
     yield { at: call, say: "ignored" as const, with: with_, severity: "warning" as const };
   }
   for (const test of tests) {

@@ -186,3 +186,16 @@ export function leadsToError(edge: Edge): boolean {
   }
   return false;
 }
+
+/** Whether a test decides that the node is reached, other than one that ends in an error. */
+export function isGoverned(target: CfgNode, values: Flow): boolean {
+  return values.cfg.nodes.some((node) => {
+    if (node.kind !== "test" && node.kind !== "switch") return false;
+    const leads = node.succ.map((edge) =>
+      edge.to === target ||
+      search(edge.to, (at) => at === target ? "hit" : at === node ? "stop" : "go").hit !== null
+    );
+    if (!leads.includes(true) || !leads.includes(false)) return false;
+    return node.succ.some((edge, i) => !leads[i] && !leadsToError(edge));
+  });
+}
