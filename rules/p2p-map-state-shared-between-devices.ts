@@ -4,13 +4,22 @@
  * @module
  */
 
-import type { Declarator, Expr } from "./engine/ast.ts";
+import type { Call, Declarator, Expr } from "./engine/ast.ts";
 import { type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type Draft, type FunctionView } from "./engine/rule.ts";
 import { relate } from "./facts/device.ts";
-import { type CallSite, type Flow, flow } from "./facts/flow.ts";
+import { type Flow, flow } from "./facts/flow.ts";
 import { isTest } from "./facts/place.ts";
 
+/**
+ * Functions that look into a state and may answer from it: where they take it, and the device that it is for.
+ * include/linux/pci-p2pdma.h, include/linux/dma-map-ops.h (up to v6.15), include/linux/hmm-dma.h (v6.16).
+ */
+const READERS: ReadonlyMap<string, { readonly state: number; readonly device: number }> = new Map([
+  ["pci_p2pdma_state", { state: 0, device: 1 }],
+  ["pci_p2pdma_map_segment", { state: 0, device: 1 }],
+  ["hmm_dma_map_pfn", { state: 3, device: 0 }],
+]);
 const STATE = /^(?:static )?struct pci_p2pdma_map_state$/;
 
 export default defineRule({
@@ -71,6 +80,16 @@ different only when the patch proves it.`,
 +	return pci_p2pdma_state(&state, dev, page) == PCI_P2PDMA_MAP_BUS_ADDR;
 +}
 +
++static int foo_map_range(struct device *dev, struct hmm_dma_map *map, int n)
++{
++	struct pci_p2pdma_map_state state; /* want: uninitialized */
++	int i;
++
++	for (i = 0; i < n; i++)
++		foo_set(dev, i, hmm_dma_map_pfn(dev, map, i, &state));
++	return 0;
++}
++
 +static bool foo_is_bridge(struct device *dev, struct page *page)
 +{
 +	struct pci_p2pdma_map_state state; /* want: uninitialized */
@@ -113,9 +132,12 @@ different only when the patch proves it.`,
   *check(fn, use) {
     if (isTest(fn.file) || fn.file.path === "drivers/pci/p2pdma.c") return;
     const values = use(flow, fn);
-    const sites = values.calls.filter(({ api }) =>
-      api?.params[0] === "map-state" && api.params[1] === "device"
-    );
+    const sites = values.calls.flatMap(({ call, node }): Site[] => {
+      const at = READERS.get(call.name);
+      return at === undefined
+        ? []
+        : [{ call, node, state: call.args[at.state], device: call.args[at.device] }];
+    });
     if (sites.length === 0) return;
     for (const { decl } of values.cfg.nodes) {
       if (decl === null || !STATE.test(decl.type)) continue;
@@ -125,13 +147,21 @@ different only when the patch proves it.`,
   },
 });
 
+/** A call that looks into a state. */
+interface Site {
+  readonly call: Call;
+  readonly node: CfgNode;
+  readonly state: Expr | undefined;
+  readonly device: Expr | undefined;
+}
+
 function* declared(
   decl: Declarator,
-  sites: readonly CallSite[],
+  sites: readonly Site[],
   fn: FunctionView,
   values: Flow,
 ): Generator<Draft<"static" | "uninitialized">> {
-  const used = sites.filter(({ call }) => placeOf(call.args[0], values) === decl.name);
+  const used = sites.filter(({ state }) => placeOf(state, values) === decl.name);
   if (used.length === 0) return;
   if (isStatic(decl, fn)) {
     yield { at: decl, say: "static", with: { state: decl.name } };
@@ -161,15 +191,15 @@ function isStatic(decl: Declarator, fn: FunctionView): boolean {
   return /\bstatic\b/.test(line) || decl.type.startsWith("static ");
 }
 
-function* devices(sites: readonly CallSite[], fn: FunctionView, values: Flow): Generator<Draft<"devices">> {
+function* devices(sites: readonly Site[], fn: FunctionView, values: Flow): Generator<Draft<"devices">> {
   for (const second of sites) {
-    const state = placeOf(second.call.args[0], values);
-    const device = second.call.args[1];
+    const state = placeOf(second.state, values);
+    const { device } = second;
     if (state === null || device === undefined) continue;
     const sets = setters(state, values);
     const first = sites.find((one) =>
-      one !== second && placeOf(one.call.args[0], values) === state && one.call.args[1] !== undefined &&
-      relate(fn, values.canonical(one.call.args[1]), values.canonical(device)) === "different" &&
+      one !== second && placeOf(one.state, values) === state && one.device !== undefined &&
+      relate(fn, values.canonical(one.device), values.canonical(device)) === "different" &&
       search(
           one.node,
           (node) => node === second.node ? "hit" : sets.has(node) || node.kind === "hole" ? "stop" : "go",
@@ -182,7 +212,7 @@ function* devices(sites: readonly CallSite[], fn: FunctionView, values: Flow): G
       say: "devices",
       with: {
         state,
-        first: fn.file.textOf(first.call.args[1]!),
+        first: fn.file.textOf(first.device!),
         second: fn.file.textOf(device),
       },
       because: [{ at: first.call, note: "asked for the other device" }],
@@ -203,8 +233,8 @@ function setters(state: string, values: Flow): ReadonlySet<CfgNode> {
   const nodes = values.stores.filter(({ place }) => place === state || place.startsWith(`${state}.`)).map((
     { node },
   ) => node);
-  const calls = values.calls.filter(({ call, api }) =>
-    api?.returns !== "map-type" && call.args.some((arg) => placeOf(arg, values) === state)
+  const calls = values.calls.filter(({ call }) =>
+    !READERS.has(call.name) && call.args.some((arg) => placeOf(arg, values) === state)
   );
   return new Set([...nodes, ...calls.map(({ node }) => node)]);
 }
