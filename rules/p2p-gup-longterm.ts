@@ -36,6 +36,7 @@ without asking whether its queue or device can do peer-to-peer DMA is not report
     "https://lore.kernel.org/all/20221021174116.7200-1-logang@deltatee.com/",
     "https://lore.kernel.org/all/20210928200506.GX3544071@ziepe.ca/",
   ],
+  words: ["FOLL_PCI_P2PDMA"],
   kernel: { since: [6, 2] },
   messages: {
     both:

@@ -46,6 +46,7 @@ different only when the patch proves it.`,
     "drivers/pci/p2pdma.c: __pci_p2pdma_update_state() (v6.16), pci_p2pdma_map_segment() and its comment (v6.0 to v6.15)",
     "include/linux/pci-p2pdma.h: pci_p2pdma_state()",
   ],
+  words: ["p2pdma", "hmm_dma_map_pfn"],
   kernel: { since: [6, 0] },
   messages: {
     devices:

@@ -47,6 +47,7 @@ that follows the answer without another test is judged. The answer is followed i
     "https://lore.kernel.org/all/YxtJA34l5pYhZaCQ@nvidia.com/",
     "https://lore.kernel.org/all/20260603013723.2439-1-lirongqing@baidu.com/",
   ],
+  words: ["p2pdma", "P2PDMA"],
   kernel: { since: [6, 0] },
   messages: {
     "bus-mapped":

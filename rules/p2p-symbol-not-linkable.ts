@@ -55,6 +55,7 @@ namespace in another one that has neither. Kconfig files are not read, so a miss
     "https://lore.kernel.org/all/20251120-dmabuf-vfio-v9-0-d7f71607f371@nvidia.com/ (changes of v6)",
     "16b0314aa746 (dma-buf: move dma-buf symbols into the DMA_BUF module namespace)",
   ],
+  words: ["p2pdma", "dma_buf_"],
   messages: {
     symbol: "{symbol} is not exported to modules; {instead}",
     namespace:

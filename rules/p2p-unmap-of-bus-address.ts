@@ -47,6 +47,7 @@ flag. Any test on the way that could be about the kind is taken for one.`,
     "include/linux/scatterlist.h: sg_dma_mark_bus_address(); kernel/dma/direct.c: dma_direct_unmap_sg()",
     "drivers/dma-buf/dma-buf-mapping.c: dma_buf_free_sgt(): nothing to do without a state",
   ],
+  words: ["pci_p2pdma_bus_addr_map", "pci_p2pmem_virt_to_bus", "dma_unmap_sg"],
   messages: {
     release:
       "`{handle}` is a PCI bus address of {maker}(), for which nothing was mapped: {callee}() must not be called for it",

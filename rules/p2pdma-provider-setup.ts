@@ -44,6 +44,7 @@ tested. A driver that fails its probe on \`-EOPNOTSUPP\` is not reported: it may
     "https://lore.kernel.org/all/20250929151749.2007b192.alex.williamson@redhat.com/",
     "https://lore.kernel.org/all/20251120-dmabuf-vfio-v9-0-d7f71607f371@nvidia.com/ (changes of v6)",
   ],
+  words: ["p2pdma"],
   messages: {
     "err-ptr":
       "{callee}() returns NULL when there is no provider, and IS_ERR() lets NULL through; test `!{place}`",
