@@ -150,6 +150,25 @@ that follows the answer without another test is judged. The answer is followed i
 +}`,
     },
     {
+      title: "the same, and the end of the loop is not shown",
+      patch: String.raw`
+@@ static int foo_map_sg(struct device *dev, struct scatterlist *sgl, int nents)
+ 	for_each_sg(sgl, sg, nents, i) {
++		switch (pci_p2pdma_state(&state, dev, sg_page(sg))) {
++		case PCI_P2PDMA_MAP_THRU_HOST_BRIDGE: /* want: unassigned */
++			break;
++		case PCI_P2PDMA_MAP_NONE:
++			sg->dma_address = foo_map_page(dev, sg_page(sg), sg->length);
++			break;
++		case PCI_P2PDMA_MAP_BUS_ADDR:
++			sg->dma_address = pci_p2pdma_bus_addr_map(state.mem, sg_phys(sg));
++			continue;
++		default:
++			return -EREMOTEIO;
++		}
+ 		sg_dma_len(sg) = sg->length;`,
+    },
+    {
       title: "an exporter that never asks",
       patch: String.raw`
 +static struct sg_table *foo_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
@@ -424,12 +443,7 @@ function* unassigned({ call, node, ways, within }: Question, values: Flow): Gene
     const writes = new Set(
       values.stores.filter((store) => addressPlace(store.place) === place).map((store) => store.node),
     );
-    if (writes.has(bridge.to)) continue;
-    const found = search(
-      bridge.to,
-      (at) => writes.has(at) ? "stop" : at === node ? "hit" : at.kind === "hole" ? "stop" : "go",
-    );
-    if (found.hit === null) continue;
+    if (writes.has(bridge.to) || !keeps(bridge.to, place, writes, node, values)) continue;
     yield {
       at: bridge.at,
       say: "unassigned",
@@ -439,9 +453,33 @@ function* unassigned({ call, node, ways, within }: Question, values: Flow): Gene
         ...values.stores.filter((store) => addressPlace(store.place) === place).slice(0, 2)
           .map((store) => ({ at: store.value, note: "set here" })),
       ],
+      unless: "something else sets the address of such an entry",
       subject: place,
     };
   }
+}
+
+/** Whether an entry is done with, and the next one is asked about, without a new address in its place. */
+function keeps(
+  from: CfgNode,
+  place: string,
+  writes: ReadonlySet<CfgNode>,
+  next: CfgNode,
+  values: Flow,
+): boolean {
+  const follow = (start: CfgNode, isIt: (at: CfgNode) => boolean) =>
+    search(start, (at) => isIt(at) ? "hit" : writes.has(at) || at.kind === "hole" ? "stop" : "go").hit;
+  if (follow(from, (at) => at === next) !== null) return true;
+  // Where the end of the loop is not shown: who sets the length has set the address.
+  const entry = place.replace(/(?:->|\.)dma_address$/, "");
+  const lengths = new Set(
+    values.stores.filter((store) =>
+      store.place === `sg_dma_len(${entry})` || store.place === `${entry}->dma_length`
+    ).map((store) => store.node),
+  );
+  const length = lengths.has(from) ? from : follow(from, (at) => lengths.has(at));
+  return length !== null &&
+    search(length, (at) => writes.has(at) ? "hit" : at === next ? "stop" : "go").hit === null;
 }
 
 /** An exporter's callback that hands out bus addresses while nobody in the file asks for the route. */
