@@ -31,6 +31,7 @@ import dmabufExporterPrivate from "./dmabuf-exporter-private.ts";
 import dmabufMapForExporterDevice from "./dmabuf-map-for-exporter-device.ts";
 import dmabufReferenceUnbalanced from "./dmabuf-reference-unbalanced.ts";
 import dmabufUnmappedTable from "./dmabuf-unmapped-table.ts";
+import iommuMapIntoDmaDomain from "./iommu-map-into-dma-domain.ts";
 import iommuMapSgReturnMisread from "./iommu-map-sg-return-misread.ts";
 import p2pBusAddressAsPhys from "./p2p-bus-address-as-phys.ts";
 import p2pDmaMapResourceOnBar from "./p2p-dma-map-resource-on-bar.ts";
@@ -76,6 +77,7 @@ export const rules: readonly Rule[] = [
   dmabufMapForExporterDevice,
   dmabufReferenceUnbalanced,
   dmabufUnmappedTable,
+  iommuMapIntoDmaDomain,
   iommuMapSgReturnMisread,
   p2pBusAddressAsPhys,
   p2pDmaMapResourceOnBar,

@@ -915,7 +915,7 @@ function fieldStore(store: Store, fn: FunctionView, flow: Flow, use: Use, all: G
     origin.certainty === "exact" &&
     // A cast takes the __iomem off: the field holds other pointers, too.
     (isAddress(origin) || (origin.meaning === "iomem" && store.value.kind !== "cast") ||
-      origin.meaning === "resource")
+      origin.meaning === "resource" || origin.meaning === "iommu-domain")
   );
   if (exact.length === 0) return;
   const struct = structName(flow.typeOf(target.object));

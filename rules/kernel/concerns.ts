@@ -41,8 +41,8 @@ const TYPES = [
   "resource_size_t",
   "pci_bus_addr_t",
 ];
-/** Calls that hand out a reference to a dma-buf or an attachment to it. */
-const GETTERS = ["dma_buf_get", "dma_buf_attach", "dma_buf_dynamic_attach"];
+/** Calls that hand out a reference to a dma-buf or an attachment to it, or a domain. */
+const GETTERS = ["dma_buf_get", "dma_buf_attach", "dma_buf_dynamic_attach", "iommu_get_domain_for_dev"];
 /** Members of struct device that say what it can address, and the addresses of a struct dma_slave_config. */
 const MEMBERS = ["dma_mask", "coherent_dma_mask", "src_addr", "dst_addr"];
 /** What stands in all names of peer-to-peer DMA, attributes, and the namespace of the dma-buf symbols. */

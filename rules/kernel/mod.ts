@@ -84,6 +84,7 @@ export const WORDS: readonly string[] = [
   // phys_to_dma()
   "phys_to_",
   "iommu_unmap",
+  "iommu_get_d",
   "dmaengine_",
   "move_notify",
   // #include <linux/dma-direct.h>, <linux/dma-map-ops.h>, <asm/dma-mapping.h>
