@@ -32,6 +32,7 @@ import dmabufMapForExporterDevice from "./dmabuf-map-for-exporter-device.ts";
 import dmabufReferenceUnbalanced from "./dmabuf-reference-unbalanced.ts";
 import dmabufUnmappedTable from "./dmabuf-unmapped-table.ts";
 import iommuMapIntoDmaDomain from "./iommu-map-into-dma-domain.ts";
+import iommuMapMmioAttrs from "./iommu-map-mmio-attrs.ts";
 import iommuMapSgReturnMisread from "./iommu-map-sg-return-misread.ts";
 import p2pBusAddressAsPhys from "./p2p-bus-address-as-phys.ts";
 import p2pDmaMapResourceOnBar from "./p2p-dma-map-resource-on-bar.ts";
@@ -78,6 +79,7 @@ export const rules: readonly Rule[] = [
   dmabufReferenceUnbalanced,
   dmabufUnmappedTable,
   iommuMapIntoDmaDomain,
+  iommuMapMmioAttrs,
   iommuMapSgReturnMisread,
   p2pBusAddressAsPhys,
   p2pDmaMapResourceOnBar,
