@@ -11,6 +11,8 @@ import dmaApiVersionMismatch from "./dma-api-version-mismatch.ts";
 import dmaBufferFilledAfterMap from "./dma-buffer-filled-after-map.ts";
 import dmaBufferUsedBeforeUnmap from "./dma-buffer-used-before-unmap.ts";
 import dmaDeviceMismatch from "./dma-device-mismatch.ts";
+import dmaIovaLinkConstantOffset from "./dma-iova-link-constant-offset.ts";
+import dmaIovaResultIgnored from "./dma-iova-result-ignored.ts";
 import dmaMapOnIomemPointer from "./dma-map-on-iomem-pointer.ts";
 import dmaMapSgReturnMisread from "./dma-map-sg-return-misread.ts";
 import dmaMappingLeak from "./dma-mapping-leak.ts";
@@ -58,6 +60,8 @@ export const rules: readonly Rule[] = [
   dmaBufferFilledAfterMap,
   dmaBufferUsedBeforeUnmap,
   dmaDeviceMismatch,
+  dmaIovaLinkConstantOffset,
+  dmaIovaResultIgnored,
   dmaMapOnIomemPointer,
   dmaMapSgReturnMisread,
   dmaMappingLeak,

@@ -22,8 +22,8 @@ export function rewrites(node: CfgNode, names: ReadonlySet<string>, values: Flow
   walkExpr(node.expr, (inner) => {
     const target = inner.kind === "update" ? inner.operand : inner.kind === "assign" ? inner.target : null;
     is ||= target?.kind === "ident" && names.has(target.name);
-    // The cursor of a loop macro.
-    is ||= node.kind === "each" && inner.kind === "ident" && names.has(inner.name);
   });
-  return is;
+  // The cursor of a loop macro is an argument by itself: `foo` of `&foo->list` stays who it is.
+  const args = node.kind === "each" && node.expr.kind === "call" ? node.expr.args : [];
+  return is || args.some((arg) => arg.kind === "ident" && names.has(arg.name));
 }
