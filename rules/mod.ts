@@ -22,6 +22,7 @@ import dmaMaskUnchecked from "./dma-mask-unchecked.ts";
 import dmaMmioAttrMisuse from "./dma-mmio-attr-misuse.ts";
 import dmaPrintkFormat from "./dma-printk-format.ts";
 import dmaSgCpuListMissing from "./dma-sg-cpu-list-missing.ts";
+import dmaSgLengthOverflow from "./dma-sg-length-overflow.ts";
 import dmaSgOffsetTwice from "./dma-sg-offset-twice.ts";
 import dmaSgWrongNents from "./dma-sg-wrong-nents.ts";
 import dmaSyncOfCoherent from "./dma-sync-of-coherent.ts";
@@ -71,6 +72,7 @@ export const rules: readonly Rule[] = [
   dmaMmioAttrMisuse,
   dmaPrintkFormat,
   dmaSgCpuListMissing,
+  dmaSgLengthOverflow,
   dmaSgOffsetTwice,
   dmaSgWrongNents,
   dmaSyncOfCoherent,
