@@ -33,6 +33,7 @@ import dmaWrongStructDevice from "./dma-wrong-struct-device.ts";
 import dmabufExporterPrivate from "./dmabuf-exporter-private.ts";
 import dmabufMapForExporterDevice from "./dmabuf-map-for-exporter-device.ts";
 import dmabufReferenceUnbalanced from "./dmabuf-reference-unbalanced.ts";
+import dmabufResvLocking from "./dmabuf-resv-locking.ts";
 import dmabufUnmappedTable from "./dmabuf-unmapped-table.ts";
 import iommuMapIntoDmaDomain from "./iommu-map-into-dma-domain.ts";
 import iommuMapMmioAttrs from "./iommu-map-mmio-attrs.ts";
@@ -83,6 +84,7 @@ export const rules: readonly Rule[] = [
   dmabufExporterPrivate,
   dmabufMapForExporterDevice,
   dmabufReferenceUnbalanced,
+  dmabufResvLocking,
   dmabufUnmappedTable,
   iommuMapIntoDmaDomain,
   iommuMapMmioAttrs,

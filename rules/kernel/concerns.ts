@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LOCKING } from "./dmabuf.ts";
 import type { Api, Gone, Meaning } from "./types.ts";
 
 /** An identifier that drivers must not use; a trailing `*` stands for any ending. */
@@ -41,8 +42,8 @@ const TYPES = [
   "resource_size_t",
   "pci_bus_addr_t",
 ];
-/** Calls that hand out a reference to a dma-buf or an attachment to it, or a domain. */
-const GETTERS = ["dma_buf_get", "dma_buf_attach", "dma_buf_dynamic_attach", "iommu_get_domain_for_dev"];
+/** The dma-buf API, and what hands out a domain. */
+const OBJECTS = [...LOCKING.map(({ name }) => name), "dma_buf_ops", "iommu_get_domain_for_dev"];
 /** Members of struct device that say what it can address, and the addresses of a struct dma_slave_config. */
 const MEMBERS = ["dma_mask", "coherent_dma_mask", "src_addr", "dst_addr"];
 /** What stands in all names of peer-to-peer DMA, attributes, and the namespace of the dma-buf symbols. */
@@ -71,7 +72,7 @@ export function createConcerns(
   gone: Iterable<Gone>,
   internal: Iterable<Internal>,
 ): (code: string) => boolean {
-  const names = new Set<string>([...TYPES, ...GETTERS, ...MEMBERS]);
+  const names = new Set<string>([...TYPES, ...OBJECTS, ...MEMBERS]);
   const stems: string[] = [...STEMS];
   for (const row of api) {
     if (

@@ -112,6 +112,7 @@ export const concerns: (code: string) => boolean = createConcerns(
 export { ALLOC, MAY_BE_LINEAR } from "./alloc.ts";
 export { narrowed } from "./concerns.ts";
 export { CONVERT, RESOURCE_STARTS } from "./convert.ts";
+export { LOCKED_CALLBACKS, LOCKING, LOCKING_SINCE } from "./dmabuf.ts";
 export { CONTAINERS, DEVICE_CALLS, DEVICE_MEMBERS, INERT_MEMBERS, PARENT_SETTERS } from "./device.ts";
 export { GONE_ROWS, INTERNAL } from "./gone.ts";
 export { HARDWARE, LOADS, STORES, TRANSPARENT } from "./hardware.ts";
@@ -120,6 +121,7 @@ export { MASK } from "./mask.ts";
 export * from "./names.ts";
 export { BACKPORTED, DMA_BUF_SYMBOLS } from "./since.ts";
 export type { Container, DeviceCall, DeviceMember, ParentSetter } from "./device.ts";
+export type { Locking } from "./dmabuf.ts";
 export type { Internal } from "./gone.ts";
 export type { Load, Store, Transparent } from "./hardware.ts";
 export type { ResourceStart } from "./convert.ts";
