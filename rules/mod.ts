@@ -32,8 +32,10 @@ import dmaUnmapWrongFunction from "./dma-unmap-wrong-function.ts";
 import dmaWrongStructDevice from "./dma-wrong-struct-device.ts";
 import dmabufExporterPrivate from "./dmabuf-exporter-private.ts";
 import dmabufMapForExporterDevice from "./dmabuf-map-for-exporter-device.ts";
+import dmabufMmioWithoutPeer2peer from "./dmabuf-mmio-without-peer2peer.ts";
 import dmabufReferenceUnbalanced from "./dmabuf-reference-unbalanced.ts";
 import dmabufResvLocking from "./dmabuf-resv-locking.ts";
+import dmabufRevokeProtocol from "./dmabuf-revoke-protocol.ts";
 import dmabufUnmappedTable from "./dmabuf-unmapped-table.ts";
 import iommuMapIntoDmaDomain from "./iommu-map-into-dma-domain.ts";
 import iommuMapMmioAttrs from "./iommu-map-mmio-attrs.ts";
@@ -83,8 +85,10 @@ export const rules: readonly Rule[] = [
   dmaWrongStructDevice,
   dmabufExporterPrivate,
   dmabufMapForExporterDevice,
+  dmabufMmioWithoutPeer2peer,
   dmabufReferenceUnbalanced,
   dmabufResvLocking,
+  dmabufRevokeProtocol,
   dmabufUnmappedTable,
   iommuMapIntoDmaDomain,
   iommuMapMmioAttrs,
