@@ -4,10 +4,9 @@
  * @module
  */
 
-import { walkExpr } from "./engine/ast.ts";
-import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
+import { defineRule } from "./engine/rule.ts";
 import { attachmentOf, relate } from "./facts/device.ts";
-import { flow } from "./facts/flow.ts";
+import { comparesImporter } from "./facts/dmabuf.ts";
 import { handling } from "./facts/mappings.ts";
 import { isImplementation } from "./facts/place.ts";
 
@@ -137,7 +136,7 @@ importer only while both share a domain or neither has an IOMMU, which is what a
       const isOwn = mappings.some((mapping) => mapping.call !== call && mapping.handle === handle);
       if (api.role !== "map" && isOwn) continue;
       if (!api.families.includes("sg") && api.role !== "map") continue;
-      if (comparesImporter(fn, use)) return;
+      if (comparesImporter(fn.file, use)) return;
       const isMap = api.role === "map";
       yield {
         at: call,
@@ -150,22 +149,3 @@ importer only while both share a domain or neither has an IOMMU, which is what a
     }
   },
 });
-
-/** Whether the file asks whether the importer is a particular device. */
-function comparesImporter(fn: FunctionView, use: Use): boolean {
-  return fn.file.functions.some((other) => {
-    const attach = attachmentOf(other);
-    if (attach === null) return false;
-    const values = use(flow, other);
-    let found = false;
-    for (const node of values.cfg.nodes) {
-      const expr = node.expr ?? node.decl?.init ?? null;
-      if (expr === null) continue;
-      walkExpr(expr, (inner) => {
-        if (inner.kind !== "binary" || !/^[!=]=$/.test(inner.op)) return;
-        found ||= [inner.left, inner.right].some((side) => values.canonical(side) === `${attach}->dev`);
-      });
-    }
-    return found;
-  });
-}

@@ -11,6 +11,7 @@ import dmaApiVersionMismatch from "./dma-api-version-mismatch.ts";
 import dmaBufferFilledAfterMap from "./dma-buffer-filled-after-map.ts";
 import dmaBufferUsedBeforeUnmap from "./dma-buffer-used-before-unmap.ts";
 import dmaDeviceMismatch from "./dma-device-mismatch.ts";
+import dmaHandleCrossesDevices from "./dma-handle-crosses-devices.ts";
 import dmaIovaLinkConstantOffset from "./dma-iova-link-constant-offset.ts";
 import dmaIovaResultIgnored from "./dma-iova-result-ignored.ts";
 import dmaMapOnIomemPointer from "./dma-map-on-iomem-pointer.ts";
@@ -64,6 +65,7 @@ export const rules: readonly Rule[] = [
   dmaBufferFilledAfterMap,
   dmaBufferUsedBeforeUnmap,
   dmaDeviceMismatch,
+  dmaHandleCrossesDevices,
   dmaIovaLinkConstantOffset,
   dmaIovaResultIgnored,
   dmaMapOnIomemPointer,

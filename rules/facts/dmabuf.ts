@@ -5,9 +5,11 @@
  * @module
  */
 
-import type { At, Expr } from "../engine/ast.ts";
-import type { Fact } from "../engine/fact.ts";
+import { type At, type Expr, walkExpr } from "../engine/ast.ts";
+import type { Fact, Use } from "../engine/fact.ts";
 import type { FunctionView, SourceFile } from "../engine/source.ts";
+import { attachmentOf } from "./device.ts";
+import { flow } from "./flow.ts";
 
 /** One table of callbacks. */
 export interface Callbacks {
@@ -48,4 +50,23 @@ export const callbacks: Fact<readonly Callbacks[], SourceFile> = {
 export function withHelpers(fn: FunctionView, called: readonly string[]): readonly FunctionView[] {
   const names = new Set(called);
   return [fn, ...fn.file.functions.filter((other) => other !== fn && other.isNamed && names.has(other.name))];
+}
+
+/** Whether the file asks whether an importer is a particular device. */
+export function comparesImporter(file: SourceFile, use: Use): boolean {
+  return file.functions.some((fn) => {
+    const attach = attachmentOf(fn);
+    if (attach === null) return false;
+    const values = use(flow, fn);
+    let found = false;
+    for (const node of values.cfg.nodes) {
+      const expr = node.expr ?? node.decl?.init ?? null;
+      if (expr === null) continue;
+      walkExpr(expr, (inner) => {
+        if (inner.kind !== "binary" || !/^[!=]=$/.test(inner.op)) return;
+        found ||= [inner.left, inner.right].some((side) => values.canonical(side) === `${attach}->dev`);
+      });
+    }
+    return found;
+  });
 }
