@@ -14,6 +14,7 @@ import dmaDeviceMismatch from "./dma-device-mismatch.ts";
 import dmaHandleCrossesDevices from "./dma-handle-crosses-devices.ts";
 import dmaIovaLinkConstantOffset from "./dma-iova-link-constant-offset.ts";
 import dmaIovaResultIgnored from "./dma-iova-result-ignored.ts";
+import dmaMapOfUnmappableMemory from "./dma-map-of-unmappable-memory.ts";
 import dmaMapOnIomemPointer from "./dma-map-on-iomem-pointer.ts";
 import dmaMapSgReturnMisread from "./dma-map-sg-return-misread.ts";
 import dmaMappingLeak from "./dma-mapping-leak.ts";
@@ -68,6 +69,7 @@ export const rules: readonly Rule[] = [
   dmaHandleCrossesDevices,
   dmaIovaLinkConstantOffset,
   dmaIovaResultIgnored,
+  dmaMapOfUnmappableMemory,
   dmaMapOnIomemPointer,
   dmaMapSgReturnMisread,
   dmaMappingLeak,

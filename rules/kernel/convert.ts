@@ -60,6 +60,15 @@ const CPU_ADDRESS: readonly Api[] = [
   turns("folio_page", ["none"], "page", "include/linux/page-flags.h"),
   turns("folio_pfn", ["none"], "pfn", MM),
   turns("folio_address", ["none"], "kva", MM),
+  ...["kmap", "kmap_local_page", "kmap_atomic"].map((name) =>
+    turns(
+      name,
+      ["page"],
+      "kva",
+      "include/linux/highmem.h: for the CPU only, outside the linear map with HIGHMEM",
+    )
+  ),
+  turns("kmap_local_folio", ["none", "offset"], "kva", "include/linux/highmem.h"),
   turns("vmalloc_to_page", ["kva-vmalloc"], "page", "include/linux/vmalloc.h"),
   turns("vmalloc_to_pfn", ["kva-vmalloc"], "pfn", "include/linux/vmalloc.h"),
   {

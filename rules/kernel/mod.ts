@@ -85,6 +85,8 @@ export const WORDS: readonly string[] = [
   "phys_to_",
   "iommu_unmap",
   "iommu_get_d",
+  "sg_init_one",
+  "sg_set_buf",
   "dmaengine_",
   "move_notify",
   // #include <linux/dma-direct.h>, <linux/dma-map-ops.h>, <asm/dma-mapping.h>
