@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type At, walkExpr } from "./engine/ast.ts";
+import { type At, type Expr, walkExpr } from "./engine/ast.ts";
 import { type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView, type SourceFile, type Use } from "./engine/rule.ts";
 import { attachmentOf } from "./facts/device.ts";
@@ -158,6 +158,26 @@ twice, and a wait in another function than the notification, are not looked at.`
 +}`,
     },
     {
+      title: "never mapped at all",
+      patch: String.raw`
++static struct sg_table *foo_no_map(struct dma_buf_attachment *attach, enum dma_data_direction dir) /* ok: remapped */
++{
++	return ERR_PTR(-EOPNOTSUPP);
++}
++
++static const struct dma_buf_ops foo_ops = {
++	.map_dma_buf = foo_no_map,
++};
++
++static void foo_revoke(struct foo_buf *priv)
++{
++	dma_resv_lock(priv->dmabuf->resv, NULL);
++	priv->revoked = true;
++	dma_buf_move_notify(priv->dmabuf);
++	dma_resv_unlock(priv->dmabuf->resv);
++}`,
+    },
+    {
       title: "a helper knows whether it is revoked, and a move is no revocation",
       patch: String.raw`
 +static struct sg_table *foo_map(struct dma_buf_attachment *attach, enum dma_data_direction dir) /* ok: remapped */
@@ -209,6 +229,7 @@ function* remapped(file: SourceFile, revocations: readonly Revocation[], use: Us
     const map = table.table === "dma_buf_ops" ? table.fn("map_dma_buf") : null;
     if (map === null || !map.whole) continue;
     const values = use(flow, map);
+    if (values.returns.every(({ value }) => isRefusal(value))) continue;
     const shown = withHelpers(map, values.calls.map(({ call }) => call.name));
     const { flag, at } = revocations[0]!;
     if (shown.some((fn) => new RegExp(`\\b${flag}\\b`).test(file.textOf(fn.node)))) continue;
@@ -230,6 +251,9 @@ function* remapped(file: SourceFile, revocations: readonly Revocation[], use: Us
     };
   }
 }
+
+/** `ERR_PTR(-EOPNOTSUPP)` */
+const isRefusal = (value: Expr) => value.kind === "call" && /^ERR_(?:PTR|CAST)$/.test(value.name);
 
 /** Page fault handlers that read a flag which is written under the reservation lock. */
 function* racy(file: SourceFile, use: Use) {

@@ -433,7 +433,7 @@ export const TEST_PATHS: readonly string[] = [
 
 /** File names of tests that lie beside what they test. The NTB "tests" are drivers that move real data. */
 export const TEST_FILE =
-  /^(?!drivers\/ntb\/test\/)(?:.*\/)?(?:tests?|selftests?|kunit)\/|(?:[_-](?:test|tests|kunit)|[/_-]selftest)\.[ch]$/;
+  /^(?!drivers\/ntb\/test\/)(?:.*\/)?(?:tests?|selftests?|kunit)\/|[_-](?:test|tests|kunit|selftest)\.[ch]$/;
 
 /** Whether a path of the tree starts with one of the prefixes. */
 export function isUnder(path: string, prefixes: readonly string[]): boolean {
