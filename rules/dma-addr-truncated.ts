@@ -6,6 +6,7 @@
 
 import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
+import { addressed, constantOf, termsOf, wideProduct } from "./facts/addressed.ts";
 import { mentioned } from "./facts/mention.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { handling } from "./facts/mappings.ts";
@@ -14,8 +15,6 @@ import { removed } from "./facts/removed.ts";
 import { bitsOf, isAddressType, widthOf, widthOfType } from "./facts/width.ts";
 import { API } from "./kernel/mod.ts";
 
-/** What an argument must mean for a truncated one to be a wrong address. */
-const ADDRESSES = /^(?:dma|iova|phys(?:-\w+)?|pci-bus)$/;
 /** Names of page numbers: they are as large as memory is. */
 const PAGE_NUMBER = /pfn|pageno|page_?(?:num|nr|idx|index|frame)|^(?:pde|pte)$/i;
 const PAGE_SHIFT = /PAGE_SHIFT$/;
@@ -56,7 +55,6 @@ are taken as meant.`,
   ],
   messages: {
     shift: "`{expr}` is computed in 32 bits before it becomes a {type}: cast first",
-    product: "`{expr}` is computed in 32 bits before it becomes a {type}: it overflows from {from} on",
     lost: "`{expr}` shifts a 32-bit value by {by}: nothing is left of it",
     pfn:
       "`{expr}` is computed in unsigned long, which is too narrow for a {type} on 32-bit machines with large addresses",
@@ -81,19 +79,6 @@ are taken as meant.`,
 +static void foo_alloc(struct foo *foo, dma_addr_t *handle, int pageno)
 +{
 +	*handle = foo->base + (pageno << PAGE_SHIFT); /* want: shift */
-+}`,
-    },
-    {
-      title: "pieces of 4 GiB counted in int",
-      patch: String.raw`
-+static void foo_fill(struct scatterlist *sg, dma_addr_t addr, int n)
-+{
-+	int i;
-+
-+	for (i = 0; i < n; i++) {
-+		sg_dma_address(sg) = addr + i * UINT_MAX; /* want: product */
-+		sg = sg_next(sg);
-+	}
 +}`,
     },
     {
@@ -202,10 +187,9 @@ are taken as meant.`,
 +	return (dma_addr_t)pde << 12; /* ok: shift */
 +}
 +
-+static void foo_fill(struct scatterlist *sg, dma_addr_t addr, int i, unsigned long pfn)
++static void foo_fill(struct scatterlist *sg, unsigned long pfn)
 +{
-+	sg_dma_address(sg) = addr + (dma_addr_t)i * UINT_MAX; /* ok: product */
-+	foo_set(PFN_PHYS(pfn));
++	sg_dma_address(sg) = PFN_PHYS(pfn); /* ok: pfn */
 +}`,
     },
     {
@@ -219,7 +203,6 @@ are taken as meant.`,
 +	for (i = 0; i < FOO_N; i++)
 +		foo->ring[i] = base + (i << 12); /* ok: shift */
 +	addr = (reg & 0xffff) << 16; /* ok: shift */
-+	foo->addr = base + i * FOO_SIZE; /* ok: product */
 +	foo_go(foo, addr);
 +}`,
     },
@@ -305,11 +288,13 @@ are taken as meant.`,
     if (isTest(fn.file)) return;
     const values = use(flow, fn);
     const seen = new Set<Expr>();
-    for (const { expr, type } of sinks(fn, values)) {
-      for (const draft of computed(expr, type, fn, values, false)) {
-        if (seen.has(draft.at)) continue;
-        seen.add(draft.at);
-        yield draft;
+    for (const { expr, type } of addressed(fn, values)) {
+      for (const { term, isAdded } of termsOf(expr, values)) {
+        for (const draft of computed(term, type, fn, values, isAdded)) {
+          if (seen.has(draft.at)) continue;
+          seen.add(draft.at);
+          yield draft;
+        }
       }
     }
     const gone = use(removed, fn.file);
@@ -331,7 +316,7 @@ are taken as meant.`,
             subject: fn.file.textOf(part),
           };
         }
-        if (seen.has(part) || !fn.file.isChanged(part)) continue;
+        if (seen.has(part) || wideProduct(part, values) !== null || !fn.file.isChanged(part)) continue;
         const type = castBefore(part, gone.at(part), values, fn);
         if (type === null) continue;
         seen.add(part);
@@ -456,37 +441,16 @@ function isPort(place: string, type: string | null, values: Flow): boolean {
 /** Functions that take the number of a port. */
 const PORTS = /^(?:devm_)?(?:request_region|release_region|ioport_map)$|^(?:in|out)[bwl]$|^inb_p$|^outb_p$/;
 
-/** The expressions that become an address: what is stored in one, returned as one, passed as one. */
-function* sinks(fn: FunctionView, values: Flow): Iterable<{ expr: Expr; type: string }> {
-  for (const { target, value } of values.stores) {
-    const type = "kind" in target ? typeOfTarget(target, values) : target.type;
-    if (isAddressType(type)) yield { expr: value, type: type! };
-  }
-  const returns = fn.node.returns.replace(/\b(?:static|inline|__always_inline|extern|const)\b/g, "").trim();
-  if (isAddressType(returns)) {
-    for (const { value } of values.returns) yield { expr: value, type: returns };
-  }
-  for (const { call, api } of values.calls) {
-    if (api === null) continue;
-    for (const [i, meaning] of api.params.entries()) {
-      const arg = call.args[i];
-      if (arg === undefined || !ADDRESSES.test(meaning) || api.role === "alloc" || api.role === "hardware") {
-        continue;
-      }
-      yield { expr: arg, type: /^(?:dma|iova)$/.test(meaning) ? "dma_addr_t" : "phys_addr_t" };
-    }
-  }
-}
-
-function typeOfTarget(target: Expr, values: Flow): string | null {
-  if (target.kind === "call" && /^sg_dma_address$/.test(target.name)) return "dma_addr_t";
-  return values.typeOf(target);
-}
-
 /** The parts of an address expression that C computes in too few bits. */
-function* computed(expr: Expr, type: string, fn: FunctionView, values: Flow, isAdded: boolean): Iterable<{
+function* computed(
+  expr: Expr & { kind: "binary" },
+  type: string,
+  fn: FunctionView,
+  values: Flow,
+  isAdded: boolean,
+): Iterable<{
   at: Expr;
-  say: "shift" | "product" | "lost" | "pfn";
+  say: "shift" | "lost" | "pfn";
   with: Record<string, string>;
   because: { at: Expr; note: string }[];
   severity?: "warning";
@@ -494,94 +458,57 @@ function* computed(expr: Expr, type: string, fn: FunctionView, values: Flow, isA
   wanted?: string;
   subject: string;
 }> {
-  switch (expr.kind) {
-    case "cast":
-      if (widthOfType(expr.type) === 64) yield* computed(expr.value, type, fn, values, isAdded);
-      return;
-    case "conditional":
-      if (expr.yes !== null) yield* computed(expr.yes, type, fn, values, isAdded);
-      yield* computed(expr.no, type, fn, values, isAdded);
-      return;
-    case "binary":
-      break;
-    default:
-      return;
-  }
+  if (expr.op !== "<<") return;
   const text = fn.file.textOf(expr);
-  if (expr.op === "+" || expr.op === "-" || expr.op === "|") {
-    // Both halves narrow: the author thinks in 32 bits.
-    if (widthOf(expr, values) === 32 && expr.op !== "|") return;
-    yield* computed(expr.left, type, fn, values, true);
-    yield* computed(expr.right, type, fn, values, true);
-    return;
-  }
   const declared = (part: Expr) => {
     const shown = values.typeOf(part);
     return shown === null ? [] : [{ at: part, note: `declared \`${shown}\`` }];
   };
   const width = widthOf(expr, values);
-  if (expr.op === "<<") {
-    const by = expr.right.kind === "number" && expr.right.value !== null ? Number(expr.right.value) : null;
-    const left = nameOf(expr.left);
-    const isPages = PAGE_SHIFT.test(nameOf(expr.right)) || (by !== null && by >= 12);
-    if (width === 32) {
-      if (expr.left.kind === "number" || expr.left.kind === "cast") return;
-      if (by !== null && by >= 32) {
-        yield {
-          at: expr,
-          say: "lost",
-          with: { expr: text, by: String(by) },
-          because: declared(expr.left),
-          confidence: "high",
-          wanted: `(${type})${fn.file.textOf(expr.left)} << ${by}`,
-          subject: text,
-        };
-        return;
-      }
-      const bits = bitsOf(expr.left, values);
-      if (!isPages || (bits !== null && bits + (by ?? 12) <= 32)) return;
-      // Added to a base it is an offset, unless it counts pages.
-      if (isAdded && !PAGE_NUMBER.test(left)) return;
+  const by = expr.right.kind === "number" && expr.right.value !== null ? Number(expr.right.value) : null;
+  const left = nameOf(expr.left);
+  const isPages = PAGE_SHIFT.test(nameOf(expr.right)) || (by !== null && by >= 12);
+  if (width === 32) {
+    if (expr.left.kind === "number" || expr.left.kind === "cast") return;
+    if (by !== null && by >= 32) {
       yield {
         at: expr,
-        say: "shift",
-        with: { expr: text, type },
+        say: "lost",
+        with: { expr: text, by: String(by) },
         because: declared(expr.left),
-        wanted: `(${type})${fn.file.textOf(expr.left)} << ${fn.file.textOf(expr.right)}`,
+        confidence: "high",
+        wanted: `(${type})${fn.file.textOf(expr.left)} << ${by}`,
         subject: text,
       };
       return;
     }
-    const isPfn = isPages && (PAGE_NUMBER.test(left) || isPfnCall(expr.left)) &&
-      !LONG_IS_WIDE.test(fn.file.path);
-    if (isPfn && (width === "long" || isPfnCall(expr.left))) {
-      yield {
-        at: expr,
-        say: "pfn",
-        with: { expr: text, type },
-        because: declared(expr.left),
-        severity: "warning",
-        confidence: "low",
-        wanted: `PFN_PHYS(${fn.file.textOf(expr.left)})`,
-        subject: text,
-      };
-    }
-    return;
-  }
-  if (expr.op !== "*" || width !== 32) return;
-  for (const [count, piece] of [[expr.left, expr.right], [expr.right, expr.left]] as const) {
-    const size = sizeOf(piece);
-    if (size === null || size < 1n << 28n || count.kind === "number" || sizeOf(count) !== null) continue;
+    const bits = bitsOf(expr.left, values);
+    if (!isPages || (bits !== null && bits + (by ?? 12) <= 32)) return;
+    // Added to a base it is an offset, unless it counts pages.
+    if (isAdded && !PAGE_NUMBER.test(left)) return;
     yield {
       at: expr,
-      say: "product",
-      with: { expr: text, type, from: String((1n << 32n) / size + ((1n << 32n) % size === 0n ? 0n : 1n)) },
-      because: declared(count),
-      confidence: "high",
-      wanted: `(${type})${fn.file.textOf(count)} * ${fn.file.textOf(piece)}`,
+      say: "shift",
+      with: { expr: text, type },
+      because: declared(expr.left),
+      wanted: `(${type})${fn.file.textOf(expr.left)} << ${fn.file.textOf(expr.right)}`,
       subject: text,
     };
     return;
+  }
+  const isPfn = isPages && (PAGE_NUMBER.test(left) || isPfnCall(expr.left)) &&
+    !LONG_IS_WIDE.test(fn.file.path);
+  if (isPfn && (width === "long" || isPfnCall(expr.left))) {
+    yield {
+      at: expr,
+      say: "pfn",
+      with: { expr: text, type },
+      because: declared(expr.left),
+      severity: "warning",
+      confidence: "low",
+      wanted: `PFN_PHYS(${fn.file.textOf(expr.left)})`,
+      subject: text,
+    };
   }
 }
 
@@ -611,7 +538,7 @@ function castBefore(
   fn: FunctionView,
 ): string | null {
   if (expr.op !== "<<" && expr.op !== "*") return null;
-  const isLarge = expr.op === "<<" ? isPageShift(expr.right) : (sizeOf(expr.right) ?? 0n) >= 1n << 28n;
+  const isLarge = expr.op === "<<" ? isPageShift(expr.right) : (constantOf(expr.right) ?? 0n) >= 1n << 28n;
   if (!isLarge || widthOf(expr.left, values) === 64) return null;
   const tight = (text: string) => text.replace(/\s+/g, "");
   const text = tight(before);
@@ -670,13 +597,4 @@ function nameOf(expr: Expr): string {
 function isPfnCall(expr: Expr): boolean {
   const call: Call | null = expr.kind === "call" ? expr : null;
   return call !== null && API.get(call.name)?.returns === "pfn";
-}
-
-function sizeOf(expr: Expr): bigint | null {
-  if (expr.kind === "number") return expr.value;
-  if (expr.kind !== "ident") return null;
-  if (expr.name === "UINT_MAX" || expr.name === "U32_MAX") return 0xffffffffn;
-  if (expr.name === "INT_MAX") return 0x7fffffffn;
-  const found = /^SZ_(\d+)([KMG])$/.exec(expr.name);
-  return found === null ? null : BigInt(found[1]!) << ({ K: 10n, M: 20n, G: 30n }[found[2]!] ?? 0n);
 }

@@ -1,15 +1,16 @@
 /**
- * Y02: lengths of peer-to-peer memory that do not fit in 32 bits, and pieces that end in the middle of a page. What an
- * address is computed in is the business of dma-addr-truncated.
+ * Y02: lengths of peer-to-peer memory that do not fit in 32 bits, pieces that end in the middle of a page, and pieces that
+ * are counted in 32 bits. Any other address that loses its upper half is the business of dma-addr-truncated.
  *
  * @module
  */
 
 import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
+import { addressed, termsOf, wideProduct } from "./facts/addressed.ts";
 import { type Flow, flow, general, type Store } from "./facts/flow.ts";
 import { mentioned } from "./facts/mention.ts";
-import { isMapper } from "./facts/place.ts";
+import { isMapper, isTest } from "./facts/place.ts";
 import { widthOf, widthOfType } from "./facts/width.ts";
 
 /** Anything that keeps a length small, in whatever helper of the file. */
@@ -49,6 +50,7 @@ the file bounds a length anywhere.`,
     "include/linux/scatterlist.h: struct scatterlist",
     "lib/scatterlist.c: sg_alloc_append_table_from_pages(): max_segment is aligned down to PAGE_SIZE",
     "drivers/dma-buf/dma-buf-mapping.c: MAX_SG_ENT_SZ",
+    "https://lore.kernel.org/all/20251125-dma-buf-overflow-v1-1-b70ea1e6c4ba@fb.com/",
     "https://lore.kernel.org/all/20260609164047.486227-1-xuehaohu@google.com/",
     "https://lore.kernel.org/all/20260623015459.1153884-1-xuehaohu@google.com/",
   ],
@@ -57,6 +59,7 @@ the file bounds a length anywhere.`,
       "`{length}` is a {type} and `{target}` holds 32 bits: a range of 4 GiB and more must be split over several entries",
     total:
       "`{total}` is {type} and sums up lengths of 64 bits: from 4 GiB on it is too small for what was mapped",
+    product: "`{expr}` is computed in 32 bits before it becomes a {type}: it overflows from {from} on",
     unaligned:
       "`{limit}` ends a piece in the middle of a page, and the next starts there: split at ALIGN_DOWN(UINT_MAX, PAGE_SIZE)",
   },
@@ -99,6 +102,19 @@ the file bounds a length anywhere.`,
 +		foo_add(buf->priv, vec[i].len, st->addr); /* want: cut */
 +	}
 +	return dma_iova_sync(dev, st, 0, mapped);
++}`,
+    },
+    {
+      title: "pieces of 4 GiB counted in int",
+      patch: String.raw`
++static void foo_fill(struct scatterlist *sg, dma_addr_t addr, int n)
++{
++	int i;
++
++	for (i = 0; i < n; i++) {
++		sg_dma_address(sg) = addr + i * UINT_MAX; /* want: product */
++		sg = sg_next(sg);
++	}
 +}`,
     },
     {
@@ -149,6 +165,15 @@ the file bounds a length anywhere.`,
 +}`,
     },
     {
+      title: "the cast comes first, and small pieces",
+      patch: String.raw`
++static void foo_fill(struct foo *foo, struct scatterlist *sg, dma_addr_t addr, int i)
++{
++	sg_dma_address(sg) = addr + (dma_addr_t)i * UINT_MAX; /* ok: product */
++	foo->addr = addr + i * FOO_SIZE; /* ok: product */
++}`,
+    },
+    {
       title: "RAM, and a check that is no split",
       patch: String.raw`
 +static int foo_table(struct sg_table *sgt, struct foo_buffer *buffer, size_t size)
@@ -193,8 +218,12 @@ the file bounds a length anywhere.`,
     },
   ],
   *check(fn, use) {
-    if (isMapper(fn.file)) return;
+    if (isTest(fn.file)) return;
     const values = use(flow, fn);
+    for (const { expr, type } of addressed(fn, values)) {
+      for (const { term } of termsOf(expr, values)) yield* product(term, type, fn, values);
+    }
+    if (isMapper(fn.file)) return;
     const isPageless = values.calls.some(({ call }) => hasNoPage(call, fn) || PHYSICAL.test(call.name));
     for (const store of values.stores) {
       const list = listLength(store, values);
@@ -275,6 +304,25 @@ function isMappedLength(place: string, values: Flow): boolean {
     api !== null && api.size !== null && call.args[api.size] !== undefined &&
     values.canonical(call.args[api.size]!) === place
   );
+}
+
+/** A count of large pieces that is multiplied in 32 bits. */
+function* product(term: Expr & { kind: "binary" }, type: string, fn: FunctionView, values: Flow) {
+  const wide = wideProduct(term, values);
+  if (wide === null) return;
+  const { count, piece, size } = wide;
+  const shown = values.typeOf(count);
+  const expr = fn.file.textOf(term);
+  yield {
+    at: term,
+    say: "product" as const,
+    with: { expr, type, from: String((1n << 32n) / size + ((1n << 32n) % size === 0n ? 0n : 1n)) },
+    because: shown === null ? [] : [{ at: count, note: `declared \`${shown}\`` }],
+    severity: "error" as const,
+    confidence: "high" as const,
+    wanted: `(${type})${fn.file.textOf(count)} * ${fn.file.textOf(piece)}`,
+    subject: expr,
+  };
 }
 
 /** Where the stored length was cut at all ones. */
