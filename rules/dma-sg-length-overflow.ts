@@ -40,7 +40,8 @@ lengths are added up. The length has to be split over several entries.
 
 Split at \`UINT_MAX\` the pieces do not end at a page: all but the first start at an odd address, which IOMMU page
 tables and importers that count in pages do not take. \`ALIGN_DOWN(UINT_MAX, PAGE_SIZE)\` and \`SZ_2G\` are whole pages;
-\`sg_alloc_table_from_pages_segment()\` aligns its limit in the same way.`,
+\`sg_alloc_table_from_pages_segment()\` aligns its limit in the same way. And where a piece begins must not be computed
+in \`int\`: \`i * UINT_MAX\` has 32 bits and wraps from the third piece on.`,
   limits:
     `Memory is taken for peer-to-peer memory where the entry has no page (\`sg_set_page(sg, NULL, …)\`), where the
 function maps by physical address, or where the length is that of a BAR or a \`struct phys_vec\`. Nothing is said where
