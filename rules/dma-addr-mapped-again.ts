@@ -39,15 +39,12 @@ gives another device access to it.
 
 There is no way back from a DMA address. A driver keeps the pointer or the page beside it, maps memory from
 \`dma_alloc_coherent()\` into a process with \`dma_mmap_coherent()\`, and has the exporter of a dma-buf map the memory
-once more for the second device. \`iommu_iova_to_phys()\` on the domain of the DMA API is no way out: the domain
-belongs to the DMA API, need not exist and need not translate.`,
+once more for the second device. \`iommu_iova_to_phys()\` is no way out: see iommu-map-into-dma-domain.`,
   limits: "An address that comes from another file with neither its type nor its name shown is not known.",
   unless: "the variable is misnamed and holds a physical address",
   sources: [
     "include/linux/dma-mapping.h: a dma_addr_t can hold any valid DMA address for the platform, it is specific to a given device",
     "Documentation/core-api/dma-api-howto.rst: CPU and DMA addresses",
-    "https://lore.kernel.org/all/ZTtJdU5a%2FP4kg%2FSs@infradead.org/",
-    "https://lore.kernel.org/all/20190531163229.GA8708@infradead.org/",
     "drivers/gpu/drm/amd/amdgpu/amdgpu_amdkfd_gpuvm.c: maps the sg->dma_address of another mapping",
   ],
   messages: {
@@ -61,8 +58,6 @@ belongs to the DMA API, need not exist and need not translate.`,
     domain:
       "{callee}() puts the DMA address `{value}` into an IOMMU domain as if it were a CPU physical address: behind another IOMMU it is not",
     stored: "`{place}` is a CPU physical address by definition and is set to the DMA address `{value}`",
-    lookup:
-      "{callee}() asks for what is behind a handle of the DMA API: the domain is the DMA API's own; use the DMA address as it is, or keep the pointer or page beside it",
   },
   bad: [
     {
@@ -138,20 +133,6 @@ belongs to the DMA API, need not exist and need not translate.`,
 +	vec->len = sg_dma_len(sg);
 +}`,
     },
-    {
-      title: "the domain of the DMA API is asked",
-      patch: String.raw`
-+static int foo_alloc(struct foo *foo)
-+{
-+	struct iommu_domain *domain = iommu_get_domain_for_dev(foo->dev);
-+
-+	foo->cpu = dma_alloc_coherent(foo->dev, SZ_4K, &foo->dma, GFP_KERNEL);
-+	if (!foo->cpu)
-+		return -ENOMEM;
-+	foo->phys = domain ? iommu_iova_to_phys(domain, foo->dma) : foo->dma; /* want: lookup */
-+	return 0;
-+}`,
-    },
   ],
   good: [
     {
@@ -197,14 +178,6 @@ belongs to the DMA API, need not exist and need not translate.`,
 +static void *foo_virt(struct foo *foo, dma_addr_t addr)
 +{
 +	return phys_to_virt(foo_phys(foo, addr)); /* ok: found */
-+}`,
-    },
-    {
-      title: "the driver's own domain and its own addresses",
-      patch: String.raw`
-+static void foo_dump(struct foo *foo, unsigned long iova)
-+{
-+	dev_dbg(foo->dev, "%pa\n", &(phys_addr_t){ iommu_iova_to_phys(foo->domain, iova) }); /* ok: lookup */
 +}`,
     },
     {
@@ -264,30 +237,6 @@ belongs to the DMA API, need not exist and need not translate.`,
         // Sound and framebuffers keep either address in a field of that name.
         ...(say === "mmap" && certainty === "name" ? { confidence: "low" as const } : {}),
         subject: `${callee ?? used.place} ${values.canonical(used.value)}`,
-      };
-    }
-    for (const { call } of values.calls) {
-      if (call.name !== "iommu_iova_to_phys" || call.args[1] === undefined) continue;
-      const domain = values.valueOf(call.args[0]!).find(({ meaning }) => meaning === "iommu-domain");
-      const origin = dmaIn(values.valueOf(call.args[1]));
-      if (origin?.certainty !== "exact" || domain?.api !== "iommu_get_domain_for_dev") continue;
-      yield {
-        at: call,
-        say: "lookup",
-        with: { callee: call.name },
-        because: [
-          ...chain(origin),
-          {
-            at: domain.expr,
-            file: domain.file,
-            note: "the domain that the DMA API uses for the device, if there is one",
-          },
-        ],
-        unless:
-          "the domain is one that the driver has attached itself, and the address one that it mapped there",
-        severity: "warning",
-        confidence: "medium",
-        subject: `${call.name} ${values.canonical(call.args[1])}`,
       };
     }
   },

@@ -13,20 +13,10 @@ import { type Flow, flow } from "./facts/flow.ts";
 import { mentioned } from "./facts/mention.ts";
 import { isImplementation } from "./facts/place.ts";
 import { types } from "./facts/types.ts";
-import { MAY_BE_LINEAR } from "./kernel/mod.ts";
+import { LINEAR_LOOKUPS, LIST_FILLERS, MAY_BE_LINEAR } from "./kernel/mod.ts";
 import type { Api } from "./kernel/types.ts";
 
-/** These put the page of a pointer into a list. */
-const LISTS = new Map([["sg_init_one", 1], ["sg_set_buf", 1]]);
-/** These look up the page or the physical address of a pointer of the linear map. */
-const CONVERTS = new Set([
-  "virt_to_phys",
-  "__pa",
-  "virt_to_page",
-  "virt_to_head_page",
-  "virt_to_pfn",
-  "virt_to_bus",
-]);
+const CONVERTS = new Set(LINEAR_LOOKUPS);
 const KMAP = new Set(["kmap", "kmap_local_page", "kmap_local_folio", "kmap_atomic"]);
 const REMAP = new Set(["memremap", "devm_memremap"]);
 const PERHAPS = new Set(MAY_BE_LINEAR);
@@ -206,7 +196,7 @@ type Kind = keyof typeof SPOKEN;
 
 /** The argument that must lie in the linear map; null when the call takes none. */
 function takesMemory(name: string, api: Api | null): { at: number; say: "map" | "list" | "convert" } | null {
-  const list = LISTS.get(name);
+  const list = LIST_FILLERS.get(name);
   if (list !== undefined) return { at: list, say: "list" };
   if (CONVERTS.has(name)) return { at: 0, say: "convert" };
   const isMap = api?.role === "map" && api.memory !== null && api.params[api.memory] === "kva";

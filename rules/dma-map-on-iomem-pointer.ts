@@ -10,21 +10,11 @@ import { chain } from "./facts/evidence.ts";
 import { flow } from "./facts/flow.ts";
 import { mmio } from "./facts/mmio.ts";
 import { isImplementation } from "./facts/place.ts";
+import { LINEAR_LOOKUPS, LIST_FILLERS } from "./kernel/mod.ts";
 
 const MAPS = /^(?:ib_)?dma_map_single/;
-/** These look up the page or the physical address of a pointer of the linear map. */
-const CONVERTS = new Set([
-  "virt_to_phys",
-  "__pa",
-  "virt_to_page",
-  "virt_to_head_page",
-  "virt_to_pfn",
-  "vmalloc_to_page",
-  "vmalloc_to_pfn",
-  "virt_to_bus",
-]);
-/** These put the page of a pointer into a list. */
-const LISTS = new Map([["sg_init_one", 1], ["sg_set_buf", 1]]);
+/** These look up the page or the physical address of a pointer of the linear map, or of vmalloc space. */
+const CONVERTS = new Set([...LINEAR_LOOKUPS, "vmalloc_to_page", "vmalloc_to_pfn"]);
 const LINEAR = new Set(["phys_to_virt", "__va"]);
 
 export default defineRule({
@@ -197,7 +187,7 @@ in the same function, is not known.`,
         ? api.memory
         : CONVERTS.has(call.name)
         ? 0
-        : LISTS.get(call.name) ?? null;
+        : LIST_FILLERS.get(call.name) ?? null;
       const pointer = position === null ? undefined : call.args[position];
       if (pointer === undefined) continue;
       const why = isMmio(pointer);

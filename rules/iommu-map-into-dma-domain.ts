@@ -80,6 +80,15 @@ attached to a domain. \`iommu_unmap()\` is not reported by itself: the mapping i
 +	return 0;
 +}
 +
++static int foo_alloc(struct foo_priv *priv, struct foo *foo)
++{
++	foo->cpu = dma_alloc_coherent(foo->dev, SZ_4K, &foo->dma, GFP_KERNEL);
++	if (!foo->cpu)
++		return -ENOMEM;
++	foo->phys = priv->domain ? iommu_iova_to_phys(priv->domain, foo->dma) : foo->dma; /* want: lookup */
++	return 0;
++}
++
 +static struct page *foo_page(struct foo_priv *priv, dma_addr_t addr)
 +{
 +	phys_addr_t phys = iommu_iova_to_phys(priv->domain, addr); /* want: lookup */

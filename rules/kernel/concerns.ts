@@ -5,6 +5,7 @@
  */
 
 import { LOCKING } from "./dmabuf.ts";
+import { LIST_FILLERS } from "./names.ts";
 import type { Api, Gone, Meaning } from "./types.ts";
 
 /** An identifier that drivers must not use; a trailing `*` stands for any ending. */
@@ -44,8 +45,6 @@ const TYPES = [
 ];
 /** The dma-buf API, and what hands out a domain. */
 const OBJECTS = [...LOCKING.map(({ name }) => name), "dma_buf_ops", "iommu_get_domain_for_dev"];
-/** What makes a scatterlist entry of a pointer. */
-const FILLERS = ["sg_init_one", "sg_set_buf"];
 /** Members of struct device that say what it can address, and the addresses of a struct dma_slave_config. */
 const MEMBERS = ["dma_mask", "coherent_dma_mask", "src_addr", "dst_addr"];
 /** What stands in all names of peer-to-peer DMA, attributes, and the namespace of the dma-buf symbols. */
@@ -74,7 +73,7 @@ export function createConcerns(
   gone: Iterable<Gone>,
   internal: Iterable<Internal>,
 ): (code: string) => boolean {
-  const names = new Set<string>([...TYPES, ...OBJECTS, ...FILLERS, ...MEMBERS]);
+  const names = new Set<string>([...TYPES, ...OBJECTS, ...LIST_FILLERS.keys(), ...MEMBERS]);
   const stems: string[] = [...STEMS];
   for (const row of api) {
     if (

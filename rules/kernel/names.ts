@@ -35,6 +35,19 @@ export const DMA_HANDLE_NAME = /^(?:\w*_)?dma_?(?:addr(?:ess)?|handle)$/i;
 export const REGISTER_WRITE =
   /^(?!mem|copy|put_|get_)\w*_(?:write[lq]|write(?:32|64)|iowrite(?:32|64)|wr(?:32|64)?|w(?:32|64)|reg_(?:write|set)|write_reg)(?:_relaxed)?$/;
 
+/** Functions that look up the page or the physical address of a pointer of the linear map. */
+export const LINEAR_LOOKUPS: readonly string[] = [
+  "virt_to_phys",
+  "__pa",
+  "virt_to_page",
+  "virt_to_head_page",
+  "virt_to_pfn",
+  "virt_to_bus",
+];
+
+/** Functions that put the page of a pointer into a scatterlist, and which argument the pointer is. */
+export const LIST_FILLERS: ReadonlyMap<string, number> = new Map([["sg_init_one", 1], ["sg_set_buf", 1]]);
+
 /** One DMA_ATTR_ constant. */
 export interface Attribute {
   readonly name: string;
