@@ -17,6 +17,8 @@ import {
   INTERNAL,
   isUnder,
   ITERATORS,
+  LOCKED_CALLBACKS,
+  LOCKING,
   MAY_BE_LINEAR,
   PASSES,
   PCI_DIRECTIONS,
@@ -296,4 +298,17 @@ Deno.test("isUnder and TEST_FILE place a path", () => {
   ok(!isUnder("drivers/vfio/pci/vfio_pci_dmabuf.c", IMPLEMENTATION_PATHS));
   ok(TEST_FILE.test("drivers/gpu/drm/tests/drm_mm_test.c"));
   ok(!TEST_FILE.test("drivers/net/latest.c"));
+});
+
+Deno.test("LOCKING gives each function once, and an _unlocked flavour takes the lock", () => {
+  const names = LOCKING.map(({ name }) => name);
+  equal(new Set(names).size, names.length);
+  for (const { name, resv, source } of LOCKING) {
+    ok(source.startsWith("drivers/dma-buf/"), name);
+    if (name.endsWith("_unlocked")) {
+      equal(resv, "taken", name);
+      equal(LOCKING.find((row) => `${row.name}_unlocked` === name)?.resv, "held", name);
+    }
+  }
+  ok(!LOCKED_CALLBACKS.includes("attach") && LOCKED_CALLBACKS.includes("map_dma_buf"));
 });
