@@ -6,8 +6,8 @@
 
 import { type Expr, partsOf } from "./engine/ast.ts";
 import { asCall, type CfgNode, search } from "./engine/cfg.ts";
-import { defineRule, type Draft, type FunctionView } from "./engine/rule.ts";
-import { tablesOf } from "./facts/callback.ts";
+import { defineRule, type Draft, type FunctionView, type Use } from "./engine/rule.ts";
+import { tables } from "./facts/callback.ts";
 import { type Flow, flow, type Store } from "./facts/flow.ts";
 import { addressPlace, mapsRange, mapTypes, type Question, straightOn, type Way } from "./facts/map_type.ts";
 import { mentioned } from "./facts/mention.ts";
@@ -329,7 +329,7 @@ that follows the answer without another test is judged. The answer is followed i
       for (const way of ways) yield* follow(way, question, fn, values);
       yield* unassigned(question, values);
     }
-    if (questions.length === 0) yield* unasked(fn, values);
+    if (questions.length === 0) yield* unasked(fn, values, use);
   },
 });
 
@@ -483,13 +483,15 @@ function keeps(
 }
 
 /** An exporter's callback that hands out bus addresses while nobody in the file asks for the route. */
-function* unasked(fn: FunctionView, values: Flow): Generator<Draft<Key>> {
+function* unasked(fn: FunctionView, values: Flow, use: Use): Generator<Draft<Key>> {
   if (!fn.whole || mentioned(fn.file, ASKS)) return;
-  const table = tablesOf(fn.file, "dma_buf_ops").find((one) => one.get("map_dma_buf")?.name === fn.name);
-  const attach = table?.get("attach")?.name;
+  const table = use(tables, fn.file).find(({ struct, callee }) =>
+    struct === "dma_buf_ops" && callee("map_dma_buf") === fn.name
+  );
+  const attach = table?.callee("attach") ?? null;
   // attach() may refuse a peer without a route where it is not shown.
   if (
-    table === undefined || (attach !== undefined && !fn.file.functions.some(({ name }) => name === attach))
+    table === undefined || (attach !== null && !fn.file.functions.some(({ name }) => name === attach))
   ) return;
   for (const { call, node } of values.calls) {
     if (call.name !== BUS_MAP || isGoverned(node, values)) continue;

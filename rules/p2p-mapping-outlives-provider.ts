@@ -7,7 +7,7 @@
 import type { Call } from "./engine/ast.ts";
 import { defineRule, type SourceFile } from "./engine/rule.ts";
 import { stripComments } from "./engine/soften.ts";
-import { tablesOf } from "./facts/callback.ts";
+import { tables } from "./facts/callback.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { mapsRange } from "./facts/map_type.ts";
 import { isImplementation, isTest } from "./facts/place.ts";
@@ -144,21 +144,25 @@ a change of the BAR, after which the mappings are as wrong, are not looked at, n
   ],
   *check(file, use) {
     if (isTest(file) || isImplementation(file)) return;
-    const remove = tablesOf(file, "pci_driver").map((table) => table.get("remove")).find(Boolean);
-    const names = tablesOf(file, "dma_buf_ops").map((table) => table.get("map_dma_buf")?.name);
+    const all = use(tables, file);
+    const driver = all.find(({ struct, callee }) => struct === "pci_driver" && callee("remove") !== null);
+    const remove = driver?.callee("remove") ?? null;
+    const names = all.filter(({ struct }) => struct === "dma_buf_ops").map(({ callee }) =>
+      callee("map_dma_buf")
+    );
     const map = file.functions.find((fn) => names.includes(fn.name));
-    if (remove === undefined || map === undefined) return;
+    if (driver === undefined || remove === null || map === undefined) return;
     const mapping = barMapping(use(flow, map));
     const hunks = hunksOf(file);
-    if (mapping === null || hunks.some((text) => REVOKES.test(text)) || !isAllShown(remove.name, hunks)) {
+    if (mapping === null || hunks.some((text) => REVOKES.test(text)) || !isAllShown(remove, hunks)) {
       return;
     }
     yield {
       at: mapping,
       say: "outlives",
-      with: { callee: mapping.name, remove: remove.name },
-      because: [{ at: remove.at, note: `all that ${remove.name}() does is shown` }],
-      subject: remove.name,
+      with: { callee: mapping.name, remove },
+      because: [{ at: driver.fields.get("remove")!, note: `all that ${remove}() does is shown` }],
+      subject: remove,
     };
   },
 });
@@ -182,7 +186,7 @@ function barMapping(values: Flow): Call | null {
  * counts.
  */
 const hunksOf = ({ diff, side }: SourceFile): readonly string[] =>
-  diff.hunks.map(({ lines }) =>
+  (diff.all === null ? diff.hunks.map(({ lines }) => lines) : [diff.all]).map((lines) =>
     stripComments(
       lines.filter(({ kind }) => kind !== (side === "new" ? "removed" : "added")).map(({ text }) => text)
         .join("\n"),

@@ -8,6 +8,7 @@
 import { type At, type Expr, walkExpr } from "../engine/ast.ts";
 import type { Fact, Use } from "../engine/fact.ts";
 import type { FunctionView, SourceFile } from "../engine/source.ts";
+import { tables } from "./callback.ts";
 import { attachmentOf } from "./device.ts";
 import { flow } from "./flow.ts";
 
@@ -22,27 +23,21 @@ export interface Callbacks {
   fn(field: string): FunctionView | null;
 }
 
+const TABLE = /^dma_buf_(?:attach_)?ops$/;
+
 /** Reads the tables of a file. */
 export const callbacks: Fact<readonly Callbacks[], SourceFile> = {
   name: "dma-buf callbacks",
-  derive(file) {
+  derive(file, use) {
     const byName = new Map(file.functions.filter(({ isNamed }) => isNamed).map((fn) => [fn.name, fn]));
-    return file.unit.globals.flatMap(({ type, init, start, end }) => {
-      const table = /\bstruct (dma_buf_ops|dma_buf_attach_ops)$/.exec(type)?.[1];
-      if (table === undefined || init?.kind !== "initializer") return [];
-      const fields = new Map<string, Expr>();
-      for (const { field, value } of init.items) if (field !== null) fields.set(field, value);
-      return [{
-        table: table as Callbacks["table"],
-        at: { start, end },
-        fields,
-        fn(field: string) {
-          const value = fields.get(field);
-          const name = value?.kind === "unary" && value.op === "&" ? value.operand : value;
-          return name?.kind === "ident" ? byName.get(name.name) ?? null : null;
-        },
-      }];
-    });
+    return use(tables, file).filter(({ struct }) => TABLE.test(struct)).map((
+      { struct, at, fields, callee },
+    ) => ({
+      table: struct as Callbacks["table"],
+      at,
+      fields,
+      fn: (field) => byName.get(callee(field) ?? "") ?? null,
+    }));
   },
 };
 

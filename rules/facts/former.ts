@@ -52,13 +52,15 @@ export function hunkOf(file: SourceFile, at: At): Hunk | null {
 
 const joined = new WeakMap<SourceFile, Map<Line["kind"], string>>();
 
-/** All lines of one kind that the file's hunks hold, one below the other; every function of a file may ask. */
+/** All lines of one kind that are shown of the file, one below the other; every function of a file may ask. */
 export function linesOf(file: SourceFile, kind: Line["kind"]): string {
   let known = joined.get(file);
   if (known === undefined) joined.set(file, known = new Map());
   let text = known.get(kind);
   if (text === undefined) {
-    text = file.diff.hunks.flatMap((hunk) => hunk.lines).filter((line) => line.kind === kind)
+    text = (file.diff.all ?? file.diff.hunks.flatMap((hunk) => hunk.lines)).filter((line) =>
+      line.kind === kind
+    )
       .map((line) => line.text).join("\n");
     known.set(kind, text);
   }

@@ -11,6 +11,7 @@ import type { Fact, Side } from "../engine/fact.ts";
 import type { FunctionView } from "../engine/source.ts";
 import { API } from "../kernel/mod.ts";
 import { DMA_NAME, FIRMWARE_CALL, REGISTER_WRITE } from "../kernel/names.ts";
+import { isIn } from "./callback.ts";
 import { deref, type Flow, flow, type Store } from "./flow.ts";
 import { named } from "./known.ts";
 import type { Certainty, Origin, Step } from "./origin.ts";
@@ -42,6 +43,8 @@ export interface Sink {
   /** Where in the helper that is called the value ends up; null when it is here. */
   readonly through: Step | null;
 }
+
+const isDmaOp = isIn("dma_map_ops");
 
 /** A parameter that ends up where a device finds it. */
 interface Take {
@@ -125,7 +128,8 @@ const ownSinks: Fact<readonly Sink[], FunctionView> = {
     const values = use(flow, fn);
     const found: Sink[] = [];
     const handles = handlesOf(values);
-    if (FIRMWARE_CALL.test(fn.name)) return found;
+    // What implements the DMA API makes such addresses.
+    if (FIRMWARE_CALL.test(fn.name) || use(isDmaOp, fn)) return found;
     for (const { call, node } of values.calls) ofCall(call, node, values, fn, found);
     for (const store of values.stores) {
       const sink = ofStore(store, values, fn, handles);
