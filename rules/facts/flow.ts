@@ -408,7 +408,7 @@ class Analysis implements Flow {
 
   /** What a declaration says of a value that nothing was assigned to here. */
   private declared(expr: Expr, decl: Declarator | null): readonly Origin[] {
-    const name = expr.kind === "ident" ? expr.name : expr.kind === "member" ? expr.field : "";
+    const name = nameOf(expr);
     if (expr.kind === "ident") {
       const index = this.fn.node.params.findIndex((param) => param.name === expr.name);
       if (index !== -1 && decl !== null) {
@@ -749,6 +749,18 @@ class Analysis implements Flow {
         return this.file.textOf(expr);
     }
   }
+}
+
+/** `x`, or a field and what it is in, `vram_node.start`: what names are told by. */
+function nameOf(expr: Expr): string {
+  if (expr.kind === "ident") return expr.name;
+  if (expr.kind !== "member") return "";
+  const of = expr.object.kind === "ident"
+    ? expr.object.name
+    : expr.object.kind === "member"
+    ? expr.object.field
+    : "";
+  return `${of}.${expr.field}`;
 }
 
 /** Fields of kernel structs of which the kind of address is fixed, as `struct.field`. */
