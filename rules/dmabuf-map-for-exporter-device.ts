@@ -8,6 +8,7 @@ import { defineRule } from "./engine/rule.ts";
 import { attachmentOf, relate } from "./facts/device.ts";
 import { comparesImporter } from "./facts/dmabuf.ts";
 import { handling } from "./facts/mappings.ts";
+import { wrapped } from "./facts/wrapped.ts";
 import { isImplementation } from "./facts/place.ts";
 
 export default defineRule({
@@ -59,8 +60,47 @@ importer only while both share a domain or neither has an IOMMU, which is what a
 +	dma_unmap_sgtable(dev, sgt, dir, 0); /* want: release */
 +}`,
     },
+    {
+      title: "a helper maps for the exporter, or for whom it is told to",
+      patch: String.raw`
++static int foo_map_own(struct foo_bo *bo, enum dma_data_direction dir)
++{
++	return dma_map_sgtable(bo->foo->dev, bo->sgt, dir, 0);
++}
++
++static int foo_map_for(struct foo_bo *bo, struct device *dev, enum dma_data_direction dir)
++{
++	return dma_map_sgtable(dev, bo->sgt, dir, 0);
++}
++
++static struct sg_table *foo_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
++{
++	struct foo_bo *bo = attach->dmabuf->priv;
++	int ret = foo_map_own(bo, dir); /* want: map */
++
++	if (!ret)
++		ret = foo_map_for(bo, bo->foo->dev, dir); /* want: map */
++	return ret ? ERR_PTR(ret) : bo->sgt;
++}`,
+    },
   ],
   good: [
+    {
+      title: "a helper maps for the device that it is given",
+      patch: String.raw`
++static int foo_map_bo(struct foo_bo *bo, struct device *dev, enum dma_data_direction dir)
++{
++	return dma_map_sgtable(dev, bo->sgt, dir, 0);
++}
++
++static struct sg_table *foo_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
++{
++	struct foo_bo *bo = attach->dmabuf->priv;
++	int ret = foo_map_bo(bo, attach->dev, dir); /* ok: map */
++
++	return ret ? ERR_PTR(ret) : bo->sgt;
++}`,
+    },
     {
       title: "the importer, which has a device of its own",
       patch: String.raw`
@@ -145,6 +185,18 @@ importer only while both share a domain or neither has an IOMMU, which is what a
         because: [{ at: deviceExpr, note: `\`${device}\`: reached through the exporter's own data` }],
         wanted: `${call.name}(${importer}, …)`,
         subject: `${call.name} ${handle}`,
+      };
+    }
+    for (const { call, inner, device, step } of use(wrapped, fn)) {
+      if (inner.api.role !== "map" || relate(fn, device, importer) !== "different") continue;
+      if (comparesImporter(fn.file, use)) return;
+      yield {
+        at: call,
+        say: "map",
+        with: { callee: call.name, device, attach },
+        because: [step],
+        confidence: "medium",
+        subject: `${call.name} ${device}`,
       };
     }
   },

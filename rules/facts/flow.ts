@@ -684,17 +684,8 @@ class Analysis implements Flow {
     if (stored !== undefined && stored.origins.length > 0) return stored.origins;
     const result = this.known?.result(this.file, expr.name) ?? null;
     if (result === null) return NOTHING;
-    const rename = (form: string | null) => {
-      if (form === null) return null;
-      let renamed = form;
-      for (const [i, name] of result.params.entries()) {
-        const arg = expr.args[i];
-        if (arg !== undefined && mentions(renamed, name)) {
-          renamed = substitute(renamed, name, this.form(arg, state));
-        }
-      }
-      return renamed;
-    };
+    const forms = expr.args.map((arg) => this.form(arg, state));
+    const rename = (form: string | null) => form === null ? null : inCaller(form, result.params, forms);
     let out: readonly Origin[] = NOTHING;
     for (const origin of result.origins) {
       if (origin.meaning === "param") out = union(out, args[origin.index] ?? NOTHING);
@@ -799,8 +790,13 @@ const CARRIED: ReadonlySet<string> = new Set([
 ]);
 const carries = (origin: Origin) => isAddress(origin) || CARRIED.has(origin.meaning);
 
-function substitute(form: string, name: string, by: string): string {
-  return form.replace(new RegExp(`(?<![\\w.>])${name}\\b`, "g"), by.replace(/\$/g, "$$$$"));
+/** A helper's normal form in its caller's terms: the arguments stand for the parameters. */
+export function inCaller(form: string, params: readonly string[], args: readonly string[]): string {
+  const by = new Map(
+    params.flatMap((name, i) => name === "" || args[i] === undefined ? [] : [[name, args[i]!]]),
+  );
+  // All at once: an argument may be called like another parameter.
+  return form.replace(/(?<![\w.>])[A-Za-z_]\w*/g, (name) => by.get(name) ?? name);
 }
 
 /** A path that may stand for itself elsewhere: no operator, no call but a getter. */
