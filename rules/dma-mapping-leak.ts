@@ -20,6 +20,8 @@ const FAMILIES = new Set(["single", "resource", "phys", "sg", "attachment", "att
 // Whoever is called so may release it: silence is cheaper than a wrong word.
 const CLEANUP =
   /unmap|free|clean|release|destroy|abort|teardown|unprep|undo|fini|exit|put|complete|done|reset|stop|kill|panic|queue|submit|post/i;
+// What only asks how a submission went.
+const ASKS = /^dma_submit_error$/;
 // What keeps an address that it is given in a descriptor.
 const TAKES = /attach|append|enqueue|push|add_buf|set_buf/;
 // What a driver waits for between mapping a buffer and unmapping it.
@@ -93,6 +95,26 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
 +		return -ETIMEDOUT; /* want: leak */
 +	dma_unmap_sg(foo->dev, sgl, n, DMA_TO_DEVICE);
 +	return 0;
++}`,
+    },
+    {
+      title: "the transfer was submitted, and nobody waits for it any longer",
+      patch: String.raw`
++static int foo_transfer(struct foo *foo, void *buf, size_t n)
++{
++	dma_addr_t dst = dma_map_single(foo->dma_dev, buf, n, DMA_FROM_DEVICE);
++	int ret = dma_mapping_error(foo->dma_dev, dst);
++
++	if (ret)
++		return ret;
++	ret = dma_submit_error(foo_issue(foo, dst));
++	if (ret) {
++		dma_unmap_single(foo->dma_dev, dst, n, DMA_FROM_DEVICE);
++		return ret;
++	}
++	if (!wait_for_completion_timeout(&foo->finished, HZ))
++		ret = -ETIMEDOUT;
++	return ret; /* want: leak */
 +}`,
     },
     {
@@ -395,7 +417,8 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
     const isSynchronous = calls.some(({ call }) => WAITS.test(call.name));
     const cleanups = new Set(
       calls.filter(({ call, api }) =>
-        api === null && CLEANUP.test(call.name) && !(isSynchronous && call.name === "dmaengine_submit")
+        api === null && CLEANUP.test(call.name) && !ASKS.test(call.name) &&
+        !(isSynchronous && call.name === "dmaengine_submit")
       ).map((c) => c.node),
     );
     const said = new Set<CfgNode>();

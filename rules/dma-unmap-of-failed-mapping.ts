@@ -10,6 +10,7 @@ import { defineRule } from "./engine/rule.ts";
 import { flow } from "./facts/flow.ts";
 import { handling } from "./facts/mappings.ts";
 import { consistent, failures } from "./facts/failure.ts";
+import { broughtIn } from "./facts/pairs.ts";
 import { isImplementation } from "./facts/place.ts";
 import { namesIn, rewrites } from "./facts/rewrite.ts";
 
@@ -46,7 +47,8 @@ cleanup loop releases the entry that failed instead of those before it.`,
 +	foo->dma = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
 +	if (dma_mapping_error(foo->dev, foo->dma)) /* want: failed */
 +		goto err_unmap;
-+	return foo_run(foo);
++	if (!foo_run(foo))
++		return 0;
 +
 +err_unmap:
 +	dma_unmap_single(foo->dev, foo->dma, foo->len, DMA_TO_DEVICE);
@@ -60,8 +62,8 @@ cleanup loop releases the entry that failed instead of those before it.`,
 +{
 +	int mapped = dma_map_sg(foo->dev, sgl, n, DMA_TO_DEVICE);
 +
-+	if (!mapped) { /* want: failed */
-+		dma_unmap_sg(foo->dev, sgl, n, DMA_TO_DEVICE);
++	if (!mapped) {
++		dma_unmap_sg(foo->dev, sgl, n, DMA_TO_DEVICE); /* want: failed */
 +		return -ENOMEM;
 +	}
 +	return foo_run(foo, mapped);
@@ -240,8 +242,14 @@ cleanup loop releases the entry that failed instead of those before it.`,
       said.add(found.hit);
       const release = own.find((r) => r.node === found.hit)!;
       const name = release.handleExpr === null ? handle : fn.file.textOf(release.handleExpr);
+      // Where nothing but a failure leads, the release is too many; elsewhere the way there is the wrong one.
+      const isNeeded = search(
+        mapping.node,
+        (node) => node === found.hit ? "hit" : "go",
+        (node) => node === test ? node.succ.filter((way) => way !== edge) : node.succ,
+      ).hit !== null;
       yield {
-        at: on,
+        at: isNeeded ? broughtIn(fn, on, release.call) : broughtIn(fn, release.call, on),
         say: "failed",
         with: { release: release.call.name, handle: name, map: mapping.call.name },
         because: [

@@ -17,6 +17,7 @@ Deno.test("concerns() is true for code that maps, converts, declares or uses som
       "flags |= FOLL_PCI_P2PDMA;",
       "p2p_dev = pci_p2pmem_find(dev);",
       "MODULE_IMPORT_NS(DMA_BUF);",
+      "foo_unmap_task(task, DMA_FROM_DEVICE);",
     ]
   ) assert.equal(concerns(code), true, code);
 });

@@ -5,7 +5,7 @@
  */
 
 import { LOCKING } from "./dmabuf.ts";
-import { LIST_FILLERS } from "./names.ts";
+import { DIRECTIONS, LIST_FILLERS } from "./names.ts";
 import type { Api, Gone, Meaning } from "./types.ts";
 
 /** An identifier that drivers must not use; a trailing `*` stands for any ending. */
@@ -61,9 +61,9 @@ const STEMS = [
 const IDENTIFIER = /[A-Za-z_]\w+/g;
 
 /**
- * Builds the question. A function is of interest when it maps, releases, checks, syncs or converts an address, asks
- * p2pdma, sets a mask, declares or prints an address, or uses a name that is gone or internal. Code that merely allocates,
- * talks to registers or has `dma` in its own names is not.
+ * Builds the question. A function is of interest when it maps, releases, checks, syncs or converts an address, tells a
+ * helper the direction of a mapping, asks p2pdma, sets a mask, declares or prints an address, or uses a name that is
+ * gone or internal. Code that merely allocates, talks to registers or has `dma` in its own names is not.
  *
  * @param words Substrings of which any such code holds at least one: most code is turned away without a closer look
  */
@@ -73,7 +73,13 @@ export function createConcerns(
   gone: Iterable<Gone>,
   internal: Iterable<Internal>,
 ): (code: string) => boolean {
-  const names = new Set<string>([...TYPES, ...OBJECTS, ...LIST_FILLERS.keys(), ...MEMBERS]);
+  const names = new Set<string>([
+    ...TYPES,
+    ...OBJECTS,
+    ...LIST_FILLERS.keys(),
+    ...MEMBERS,
+    ...DIRECTIONS.map(({ name }) => name),
+  ]);
   const stems: string[] = [...STEMS];
   for (const row of api) {
     if (
