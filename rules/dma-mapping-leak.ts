@@ -4,24 +4,43 @@
  * @module
  */
 
-import { type Expr, type Stmt, walkStmt } from "./engine/ast.ts";
+import { type Expr, partsOf, type Stmt, walkStmt } from "./engine/ast.ts";
 import type { CfgNode, Edge } from "./engine/cfg.ts";
 import { search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
 import { mentioned } from "./facts/mention.ts";
-import { flow } from "./facts/flow.ts";
-import { handling, type Use_ } from "./facts/mappings.ts";
+import { rootOf } from "./facts/device.ts";
+import { flow, type Store } from "./facts/flow.ts";
+import { handling, type Mapping, resultOf, type Use_ } from "./facts/mappings.ts";
 import { broughtIn } from "./facts/pairs.ts";
 import { consistent, failures } from "./facts/failure.ts";
 import { argumentsAt, hunkOf, linesOf } from "./facts/former.ts";
+import { outline } from "./facts/outline.ts";
 import { isImplementation } from "./facts/place.ts";
+import { API } from "./kernel/mod.ts";
 
-const FAMILIES = new Set(["single", "resource", "phys", "sg", "attachment", "attachment-unlocked"]);
+const FAMILIES = new Set([
+  "single",
+  "resource",
+  "phys",
+  "sg",
+  "attachment",
+  "attachment-unlocked",
+  "coherent",
+  "wc",
+  "noncoherent",
+  "pages",
+  "noncontiguous",
+  "pool",
+]);
 // Whoever is called so may release it: silence is cheaper than a wrong word.
 const CLEANUP =
   /unmap|free|clean|release|destroy|abort|teardown|unprep|undo|fini|exit|put|complete|done|reset|stop|kill|panic|queue|submit|post/i;
 // What only asks how a submission went.
 const ASKS = /^dma_submit_error$/;
+// What looks at a value, or at the memory behind it, and keeps nothing.
+const LOOKS =
+  /^(?:IS_ERR\w*|PTR_ERR\w*|mem(?:set|cpy|cmp)\w*|copy_(?:from|to)_user|strscpy|\w*_(?:err|warn|info|dbg|debug|notice)|printk|WARN\w*|likely|unlikely)$/;
 // What keeps an address that it is given in a descriptor.
 const TAKES = /attach|append|enqueue|push|add_buf|set_buf/;
 // What a driver waits for between mapping a buffer and unmapping it.
@@ -59,6 +78,7 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
       "`{handle}` stays mapped when the driver is unbound: only an error path of {function}() calls {release}(), {remove}() does not",
     probe:
       "this probe returns an error with `{handle}` still mapped by {map}(); {remove}() calls {release}(), but it does not run when the probe failed",
+    lost: "this error path returns and forgets `{handle}` of {map}(), which nobody else knows",
     dropped:
       "this path went to `{label}` and through {release}(); the patch drops that label and {release}() is not reached from here any more",
     wait:
@@ -115,6 +135,24 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
 +	if (!wait_for_completion_timeout(&foo->finished, HZ))
 +		ret = -ETIMEDOUT;
 +	return ret; /* want: leak */
++}`,
+    },
+    {
+      title: "the address and the memory are in local variables, and forgotten",
+      patch: String.raw`
++static struct foo_desc *foo_get_desc(struct foo *foo)
++{
++	struct foo_desc *desc;
++	dma_addr_t phys;
++
++	desc = dma_pool_alloc(foo->pool, GFP_NOWAIT, &phys);
++	if (!desc)
++		return ERR_PTR(-ENOMEM);
++	desc->buf = dma_map_single(foo->dev, desc->data, FOO_LEN, DMA_TO_DEVICE);
++	if (dma_mapping_error(foo->dev, desc->buf))
++		return ERR_PTR(-ENOMEM); /* want: lost */
++	desc->phys = phys;
++	return desc;
 +}`,
     },
     {
@@ -215,6 +253,26 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
 +		foo_rx_remove(foo, pdev);
 +		return ret; /* ok: probe */
 +	}
++	return 0;
++}`,
+    },
+    {
+      title: "somebody else has the address before it goes wrong",
+      patch: String.raw`
++static int foo_add(struct foo *foo, struct foo_desc *desc)
++{
++	dma_addr_t phys;
++	void *ring = dma_alloc_coherent(foo->dev, FOO_LEN, &phys, GFP_KERNEL);
++	int ret;
++
++	if (!ring)
++		return -ENOMEM;
++	foo->ring = ring;
++	foo->ring_dma = phys;
++	ret = foo_start(foo);
++	if (ret)
++		return ret; /* ok: lost */
++	desc->ring = foo_own(foo, ring);
 +	return 0;
 +}`,
     },
@@ -411,7 +469,6 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
     yield* dropped(fn);
     const removed = PROBE.test(fn.name) ? removals(fn, use) : [];
     if (PROBE.test(fn.name)) yield* kept(fn, use);
-    if (releases.length === 0 && removed.length === 0) return;
     const failed = use(failures, fn);
     // Nobody else unmaps what the function itself waits for.
     const isSynchronous = calls.some(({ call }) => WAITS.test(call.name));
@@ -422,6 +479,13 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
       ).map((c) => c.node),
     );
     const said = new Set<CfgNode>();
+    const locals = new Set<string>();
+    walkStmt(fn.node.body, {
+      stmt: (stmt) => {
+        if (stmt.kind !== "decl") return;
+        for (const name of stmt.names) if (!/\bstatic\b|\[/.test(name.type)) locals.add(name.name);
+      },
+    });
     const guards = conditionals(fn.node.body);
     // A function of the file that releases something is a way to undo, whatever it is called.
     const releasing = new Set(
@@ -430,6 +494,10 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
       ),
     );
     const undoers = new Set(calls.filter(({ call }) => releasing.has(call.name)).map((c) => c.node));
+    const callers = fn.isNamed ? use(outline, fn.file).callersOf(fn.name) : [];
+    const isCleanedUpByCaller = callers.some(({ caller, after }) =>
+      caller.name !== fn.name && cleansUp(after, releasing)
+    );
     for (const mapping of mappings) {
       const { handle } = mapping;
       const away = mapping.handleExpr === null
@@ -437,7 +505,7 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
         : removed.find((r) => r.place === placeText(fn, mapping.handleExpr!));
       if (
         handle === null || handle.includes("[") ||
-        !mapping.api.families.some((f) => FAMILIES.has(f) || (away !== undefined && f === "coherent"))
+        !mapping.api.families.some((f) => FAMILIES.has(f))
       ) continue;
       // A loop may leave earlier rounds' mappings behind on purpose; whole arrays are somebody else's rule.
       if (mapping.node.loops.length > 0) continue;
@@ -446,7 +514,6 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
         s.place !== handle && s.node !== mapping.node && "kind" in s.target && s.target.kind === "member" &&
         mentionsPlace(s.value, handle)
       );
-      if (moved && /^\w+$/.test(handle)) continue;
       const failuresOf = failed.filter((f) => f.mapping === mapping);
       const failing = new Set(failuresOf.map((f) => f.edge));
       const tested = new Set(failuresOf.map((f) => f.test));
@@ -462,7 +529,27 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
       const release = own.find((r) =>
         search(mapping.node, (n) => n === r.node ? "hit" : "go", succeeded).hit !== null
       );
-      if (release === undefined && away === undefined) continue;
+      const isMoved = moved && /^\w+$/.test(handle);
+      if (isMoved || (release === undefined && away === undefined)) {
+        const exit = forgottenAt(mapping, succeeded);
+        if (exit === null || said.has(exit)) continue;
+        said.add(exit);
+        const name = mapping.handleExpr === null ? handle : fn.file.textOf(mapping.handleExpr);
+        yield {
+          at: broughtIn(fn, exit.at, mapping.call),
+          say: "lost",
+          with: { handle: name.replace(/^&/, ""), map: mapping.call.name },
+          because: [
+            { at: mapping.call, note: "made here, and kept in local variables only" },
+            { at: exit.at, note: "returns an error, and they are gone" },
+          ],
+          ...(mapping.api.undo[0] === undefined ? {} : { wanted: `${mapping.api.undo[0]}(); on this path` }),
+          subject: `${mapping.call.name} ${handle} ${fn.file.textOf(exit.at)}`,
+        };
+        continue;
+      }
+      // The caller knows where a field is, but not a local variable.
+      if (isCleanedUpByCaller && !/^\w+$/.test(handle)) continue;
       // An address that a descriptor takes over is released with it.
       const takers = new Set(
         calls.filter(({ call, api }) =>
@@ -474,7 +561,7 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
         node === mapping.node || cleanups.has(node) || undoers.has(node) || own.some((r) =>
           r.node === node
         ) ||
-        stores.some((s) => s.node === node && s.place === handle) ||
+        stores.some((s) => s.node === node && (s.place === handle || isHandedOver(s, handle))) ||
         (!tested.has(node) && asksFor(node, handle, mapping.handleExpr) &&
           placeText(fn, node.expr!) !== away?.place);
       const exit = errorReturn(mapping.node, stop, succeeded);
@@ -575,6 +662,73 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
       return text.includes(handle) || (expr !== null && text.includes(fn.file.textOf(expr)));
     }
 
+    /**
+     * The error return before which nobody got to know the address, or the memory, of a mapping that is in local
+     * variables alone: no call, no store and no return has mentioned them.
+     */
+    function forgottenAt(mapping: Mapping, ways: (node: CfgNode) => readonly Edge[]): CfgNode | null {
+      const places = stores.filter((s) => s.op === "=" && resultOf(s.value, mapping.call)).map((s) =>
+        s.place
+      );
+      const names = new Set([mapping.handle!, ...places]);
+      if ([...names].some((name) => !locals.has(name))) return null;
+      const isNamed = (expr: Expr) => expr.kind === "ident" && names.has(expr.name);
+      /** Whether it mentions one of them other than to ask about it, or to use the memory. */
+      const passesOn = (expr: Expr): boolean => {
+        switch (expr.kind) {
+          case "ident":
+            return names.has(expr.name);
+          case "member":
+          case "index":
+            return !isNamed(expr.object) && partsOf(expr).some(passesOn);
+          case "unary":
+            return (expr.op !== "*" && expr.op !== "!" || !isNamed(expr.operand)) && passesOn(expr.operand);
+          case "binary":
+            return !/^[=!<>]=?$/.test(expr.op) && partsOf(expr).some(passesOn);
+          case "assign":
+            return passesOn(expr.value) || (!isNamed(expr.target) && passesOn(expr.target));
+          case "call":
+            return !LOOKS.test(expr.name) && API.get(expr.name)?.role !== "check" &&
+              partsOf(expr).some(passesOn);
+          default:
+            return partsOf(expr).some(passesOn);
+        }
+      };
+      const tells = (node: CfgNode) =>
+        [node.expr, node.decl?.init ?? null].some((expr) =>
+          expr !== null && !(node.kind === "test" && isNamed(expr)) && passesOn(expr)
+        );
+      // A loop that tells somebody is not left before its first round.
+      const telling = new Set(cfg.nodes.filter(tells).flatMap((node) => node.loops));
+      return errorReturn(
+        mapping.node,
+        (node) =>
+          node.kind === "hole" || node === mapping.node || tells(node) ||
+          node.loops.some((loop) => telling.has(loop) && !mapping.node.loops.includes(loop)),
+        ways,
+      );
+    }
+
+    /** Whether every way to the node leaves an error code in the variable that the function returns. */
+    function alreadyFailing(from: CfgNode): boolean {
+      const before: (Expr | null)[] = [];
+      const seen = new Set<CfgNode>([from]);
+      const stack = [from];
+      for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+        const stored = stores.find((s) => s.node === node && RESULT.test(s.place));
+        if (stored !== undefined) before.push(stored.value);
+        else if (node.kind === "entry" || node.kind === "hole") before.push(null);
+        else {
+          for (const earlier of node.pred) {
+            if (seen.has(earlier)) continue;
+            seen.add(earlier);
+            stack.push(earlier);
+          }
+        }
+      }
+      return before.every((value) => value !== null && isErrorCode(value));
+    }
+
     /** The nearest return of an error that is reached; null when there is none. */
     function errorReturn(
       from: CfgNode,
@@ -582,9 +736,10 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
       ways: (node: CfgNode) => readonly Edge[],
     ): CfgNode | null {
       const seen = new Set<string>();
+      const isFailing = alreadyFailing(from);
       const queue: { node: CfgNode; isError: boolean }[] = ways(from).map((edge) => ({
         node: edge.to,
-        isError: failsOn(from, edge),
+        isError: failsOn(from, edge) || isFailing,
       }));
       for (let i = 0; i < queue.length; i++) {
         const { node, isError } = queue[i]!;
@@ -606,6 +761,20 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
     }
   },
 });
+
+/** Whether code calls something that undoes a mapping, by its name or by what it does. */
+function cleansUp(code: string, releasing: ReadonlySet<string>): boolean {
+  return [...code.matchAll(/\b([A-Za-z_]\w*)\s*\(/g)].some(([, name]) =>
+    releasing.has(name!) || (CLEANUP.test(name!) && !ASKS.test(name!))
+  );
+}
+
+/** Whether the object that holds the handle is made known to others: `dev->priv = priv`. */
+function isHandedOver({ target, value }: Store, handle: string): boolean {
+  const root = rootOf(handle);
+  return root !== handle && "kind" in target && target.kind === "member" && value.kind === "ident" &&
+    value.name === root;
+}
 
 /** Called once for each device; when it fails, its counterpart is not called. */
 const PROBE = /(?:^|_)probe$/;
