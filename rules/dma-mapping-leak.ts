@@ -7,7 +7,8 @@
 import { type Expr, partsOf, type Stmt, walkStmt } from "./engine/ast.ts";
 import type { CfgNode, Edge } from "./engine/cfg.ts";
 import { search } from "./engine/cfg.ts";
-import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
+import type { Fact } from "./engine/fact.ts";
+import { defineRule, type FunctionView, type SourceFile, type Use } from "./engine/rule.ts";
 import { mentioned } from "./facts/mention.ts";
 import { rootOf } from "./facts/device.ts";
 import { flow, type Store } from "./facts/flow.ts";
@@ -64,8 +65,9 @@ export default defineRule({
 access to memory that is used for something else by then. Only \`CONFIG_DMA_API_DEBUG\` would tell, when the driver is
 unbound, and only if the path was taken.`,
   limits:
-    `Only functions that release the mapping on another path are judged, and only paths that the patch shows
-without a gap. A mapping that a caller or a completion handler releases is nobody's leak here.`,
+    `Only functions that release the mapping on another path are judged, and those that keep it in local variables;
+and only paths that the patch shows without a gap. A mapping that a caller or a completion handler releases is nobody's
+leak here.`,
   unless: "the caller, or something called on the way, releases the mapping",
   sources: [
     "Documentation/core-api/dma-api-howto.rst: Handling Errors",
@@ -488,12 +490,10 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
     });
     const guards = conditionals(fn.node.body);
     // A function of the file that releases something is a way to undo, whatever it is called.
-    const releasing = new Set(
-      fn.file.functions.filter((other) => other !== fn && use(handling, other).releases.length > 0).map((f) =>
-        f.name
-      ),
+    const releasing = use(releasers, fn.file);
+    const undoers = new Set(
+      calls.filter(({ call }) => call.name !== fn.name && releasing.has(call.name)).map((c) => c.node),
     );
-    const undoers = new Set(calls.filter(({ call }) => releasing.has(call.name)).map((c) => c.node));
     const callers = fn.isNamed ? use(outline, fn.file).callersOf(fn.name) : [];
     const isCleanedUpByCaller = callers.some(({ caller, after }) =>
       caller.name !== fn.name && cleansUp(after, releasing)
@@ -761,6 +761,13 @@ without a gap. A mapping that a caller or a completion handler releases is nobod
     }
   },
 });
+
+/** The names of a file's functions that release something. */
+const releasers: Fact<ReadonlySet<string>, SourceFile> = {
+  name: "releasers",
+  derive: (file, use) =>
+    new Set(file.functions.filter((fn) => use(handling, fn).releases.length > 0).map((fn) => fn.name)),
+};
 
 /** Whether code calls something that undoes a mapping, by its name or by what it does. */
 function cleansUp(code: string, releasing: ReadonlySet<string>): boolean {

@@ -31,7 +31,7 @@ export interface Outline {
 }
 
 const FUNCTION = /^([A-Za-z_][^;{}#]{0,600}\))\s*\n(\{\n[^]*?\n\}|\{\})/gm;
-const escaped = (name: string) => name.replace(/[^\w]/g, "\\$&");
+const NAMED = /\b([A-Za-z_]\w*)\b(\s*\()?/g;
 
 /** Derives it from the lines of the patch. */
 export const outline: Fact<Outline, SourceFile> = {
@@ -47,16 +47,26 @@ export const outline: Fact<Outline, SourceFile> = {
       const name = /(\w+)\s*\(/.exec(head!)?.[1];
       if (name !== undefined) functions.push({ name, isStatic: /\bstatic\b/.test(head!), body: body! });
     }
+    const calls = new Map<string, { caller: Outlined; after: string }[]>();
+    for (const caller of functions) {
+      const seen = new Set<string>();
+      for (const found of caller.body.matchAll(NAMED)) {
+        const [whole, name, opens] = found;
+        if (opens === undefined || seen.has(name!)) continue;
+        seen.add(name!);
+        const list = calls.get(name!) ?? [];
+        list.push({ caller, after: caller.body.slice(found.index + whole.length) });
+        calls.set(name!, list);
+      }
+    }
+    const statics = new Set(functions.filter((fn) => fn.isStatic).map((fn) => fn.name));
+    const mentioned = new Set(
+      [...text.matchAll(NAMED)].filter(([, , opens]) => opens === undefined).map(([, name]) => name!),
+    );
     return {
       functions,
-      callersOf: (name) =>
-        functions.flatMap((caller) => {
-          const call = new RegExp(`\\b${escaped(name)}\\s*\\(`).exec(caller.body);
-          return call === null ? [] : [{ caller, after: caller.body.slice(call.index + call[0].length) }];
-        }),
-      isPrivate: (name) =>
-        file.isWhole && functions.some((fn) => fn.name === name && fn.isStatic) &&
-        !new RegExp(`\\b${escaped(name)}\\b(?!\\s*\\()`).test(text),
+      callersOf: (name) => calls.get(name) ?? [],
+      isPrivate: (name) => file.isWhole && statics.has(name) && !mentioned.has(name),
     };
   },
 };
