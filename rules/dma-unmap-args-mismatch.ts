@@ -10,8 +10,17 @@ import { defineRule, type Draft, type FunctionView, type Use } from "./engine/ru
 import { type Flow, flow } from "./facts/flow.ts";
 import { handling, type Use_ } from "./facts/mappings.ts";
 import { formerCall, linesOf } from "./facts/former.ts";
-import { broughtIn, handleKey, type Pair, pairs } from "./facts/pairs.ts";
+import {
+  broughtIn,
+  type Elsewhere,
+  handleKey,
+  isOneField,
+  mappedElsewhere,
+  type Pair,
+  pairs,
+} from "./facts/pairs.ts";
 import { isMapper } from "./facts/place.ts";
+import { isOtherConstant } from "./facts/size.ts";
 import { DIRECTIONS, LOAD, PASSES, TRANSFER_DIRECTIONS, TRANSFER_PARAMETERS } from "./kernel/mod.ts";
 
 const OF_DATA = new Map(DIRECTIONS.map((row) => [row.name, row.value]));
@@ -48,8 +57,9 @@ The directions of the DMA API and those of a DMA engine are two enums. \`DMA_TO_
 have the same number, as do \`DMA_FROM_DEVICE\` and \`DMA_DEV_TO_MEM\`; \`DMA_BIDIRECTIONAL\` is the number of
 \`DMA_MEM_TO_MEM\`.`,
   limits:
-    `Only constants are compared, and sizes only where both are numbers or the size members of two structures alike.
-What is mapped in one function and released in another is not compared.`,
+    `Only constants are compared, and sizes only where both are products of constants, the size members of two structures
+alike, or those of two mappings of one function. Of what is mapped in one function and released in another only fields
+are compared, and only with the mappings that the patch shows.`,
   unless: "the address that is released came from somewhere else than the mapping shown",
   sources: [
     "Documentation/core-api/dma-api.rst: dma_unmap_single()",
@@ -111,17 +121,49 @@ What is mapped in one function and released in another is not compared.`,
     {
       title: "another size",
       patch: String.raw`
-+static int foo_run(struct foo *foo)
++static int foo_run(struct foo *foo, struct foo_cmd *cmd)
 +{
 +	dma_addr_t a = dma_map_single(foo->dev, foo->cmd, 64, DMA_TO_DEVICE);
++	dma_addr_t b, c;
 +
 +	foo->out.buf = dma_alloc_coherent(foo->dev, foo->out.size, &foo->out.addr, GFP_KERNEL);
 +	if (!foo->out.buf)
 +		return -ENOMEM;
-+	foo_wait(foo, a);
++	b = dma_map_single(foo->dev, cmd->in, cmd->in_len, DMA_TO_DEVICE);
++	c = dma_map_single(foo->dev, cmd->out, cmd->out_len, DMA_FROM_DEVICE);
++	foo_wait(foo, a, b, c);
++	dma_unmap_single(foo->dev, c, cmd->in_len, DMA_FROM_DEVICE); /* want: size */
++	dma_unmap_single(foo->dev, b, cmd->in_len, DMA_TO_DEVICE);
 +	dma_unmap_single(foo->dev, a, 128, DMA_TO_DEVICE); /* want: size */
 +	dma_free_coherent(foo->dev, foo->in.size, foo->out.buf, foo->out.addr); /* want: size */
 +	return 0;
++}`,
+    },
+    {
+      title: "another size or direction where remove() undoes what probe() did",
+      patch: String.raw`
++static int foo_probe(struct platform_device *pdev)
++{
++	struct foo *foo = platform_get_drvdata(pdev);
++
++	foo->ring = dma_alloc_coherent(foo->dev, FOO_ENTRIES * sizeof(struct foo_desc), &foo->ring_dma, GFP_KERNEL);
++	if (!foo->ring)
++		return -ENOMEM;
++	foo->status = dma_map_single(foo->dev, foo->buf, SZ_4K, DMA_FROM_DEVICE);
++	return foo_start(foo, dma_mapping_error(foo->dev, foo->status));
++}
++
++static void foo_poll(struct foo *foo)
++{
++	dma_sync_single_for_cpu(foo->dev, foo->status, 64, DMA_TO_DEVICE); /* want: direction */
++}
++
++static void foo_remove(struct platform_device *pdev)
++{
++	struct foo *foo = platform_get_drvdata(pdev);
++
++	dma_unmap_single(foo->dev, foo->status, SZ_4K, DMA_TO_DEVICE); /* want: direction */
++	dma_free_coherent(foo->dev, FOO_ENTRIES, foo->ring, foo->ring_dma); /* want: size */
 +}`,
     },
     {
@@ -180,6 +222,36 @@ What is mapped in one function and released in another is not compared.`,
  	kfree(foo);`,
     },
     {
+      title: "a struct for both directions, a field that others set, a list of constants",
+      patch: String.raw`
++struct foo_slot {
++	dma_addr_t dma;
++	dma_addr_t other;
++};
++
++static void foo_send(struct foo *foo, struct foo_slot *slot)
++{
++	slot->dma = dma_map_single(foo->dev, foo->buf, SZ_4K, DMA_TO_DEVICE);
++	foo_kick(foo, dma_mapping_error(foo->dev, slot->dma));
++}
++
++static void foo_refill(struct foo *foo, struct foo_slot *entry, struct foo_slot *spare)
++{
++	dma_addr_t addr = dma_map_single(foo->dev, foo->buf, FOO_LEN, DMA_FROM_DEVICE);
++
++	if (dma_mapping_error(foo->dev, addr))
++		return;
++	entry->dma = addr;
++	spare->other = foo_take(foo);
++}
++
++static void foo_clean(struct foo *foo, struct foo_slot *slot)
++{
++	dma_unmap_single(foo->dev, slot->dma, FOO_OTHER_LEN, DMA_FROM_DEVICE); /* ok: direction, size */
++	dma_unmap_single(foo->dev, slot->other, SZ_4K, DMA_TO_DEVICE); /* ok: direction, size */
++}`,
+    },
+    {
       title: "one variable for two mappings",
       patch: String.raw`
 +static int foo_run(struct foo *foo, void *buf, size_t n)
@@ -230,11 +302,15 @@ What is mapped in one function and released in another is not compared.`,
     for (const pair of use(pairs, fn)) {
       if (pair.kind === "check") continue;
       const draft = direction(pair, fn, values) ??
-        (pair.kind === "release" ? attributes(pair, fn) ?? size(pair, fn, values) : null);
+        (pair.kind === "release" ? attributes(pair, fn) ?? size(pair, fn, values, use) : null);
       if (draft === null || (draft.say === "direction" && isMappedAnew(pair.use, fn, values, use))) continue;
       yield draft;
     }
-    const { releases, mappings } = use(handling, fn);
+    const { releases, syncs, mappings } = use(handling, fn);
+    const paired = new Set(use(pairs, fn).map((pair) => pair.use.call));
+    for (const one of [...releases, ...syncs]) {
+      if (!paired.has(one.call)) yield* ofField(one, fn, use);
+    }
     for (const release of releases) {
       const draft = reduced(release, fn, use);
       if (draft !== null) yield draft;
@@ -405,6 +481,57 @@ function reduced(release: Use_, fn: FunctionView, use: Use): Draft<Key> | null {
   };
 }
 
+/** A field that other functions map, all of them with another direction or another size. */
+function* ofField(one: Use_, fn: FunctionView, use: Use): Generator<Draft<Key>> {
+  const deed = one.api.role === "sync" ? "synced" as const : "released" as const;
+  const found = mappedElsewhere(one, fn, use);
+  const isKin = ({ mapping }: Elsewhere) =>
+    mapping.api.families.some((name) => one.api.families.includes(name));
+  const [first] = found;
+  if (
+    first === undefined || one.handleExpr === null || !found.every(isKin) || !isOneField(one, found, fn, use)
+  ) return;
+  const base = {
+    severity: "warning" as const,
+    confidence: "medium" as const,
+    because: [{
+      at: first.mapping.call,
+      note: `mapped here, in ${first.by.isNamed ? `${first.by.name}()` : "another function"}`,
+    }],
+    subject: `${one.handle} ${one.call.name}`,
+  };
+  const handle = fn.file.textOf(one.handleExpr);
+  const own = argument(one, one.api.direction);
+  const mapped = found.map(({ mapping }) => argument(mapping, mapping.api.direction));
+  const names = mapped.map((expr) => expr?.kind === "ident" && OF_DATA.has(expr.name) ? expr.name : null);
+  if (
+    own?.kind === "ident" && OF_DATA.has(own.name) &&
+    names.every((name) => name !== null && name !== own.name) &&
+    !(deed === "synced" && names.includes("DMA_BIDIRECTIONAL"))
+  ) {
+    yield {
+      ...base,
+      at: own,
+      say: "direction",
+      with: { handle, mapped: names[0]!, other: own.name, deed },
+      wanted: names[0]!,
+    };
+    return;
+  }
+  const size = argument(one, one.api.size);
+  const sizes = found.map(({ mapping }) => argument(mapping, mapping.api.size));
+  if (
+    deed === "synced" || size === null || !sizes.every((expr) => expr !== null && isOtherConstant(expr, size))
+  ) return;
+  yield {
+    ...base,
+    at: size,
+    say: "size",
+    with: { handle, mapped: fn.file.textOf(sizes[0]!), other: fn.file.textOf(size) },
+    wanted: fn.file.textOf(sizes[0]!),
+  };
+}
+
 function attributes(pair: Pair, fn: FunctionView): Draft<Key> | null {
   const text = (one: Use_) => {
     const expr = argument(one, one.api.attrs);
@@ -430,14 +557,22 @@ function attributes(pair: Pair, fn: FunctionView): Draft<Key> | null {
   };
 }
 
-function size(pair: Pair, fn: FunctionView, values: Flow): Draft<Key> | null {
+function size(pair: Pair, fn: FunctionView, values: Flow, use: Use): Draft<Key> | null {
   const own = argument(pair.use, pair.use.api.size);
   if (own === null || pair.use.api.families.includes("iova") || pair.use.api.families.includes("iommu")) {
     return null;
   }
+  const ofOthers = use(handling, fn).mappings.filter((mapping) =>
+    pair.sources.every((source) => source.mapping !== mapping)
+  ).map((mapping) => argument(mapping, mapping.api.size)).filter((expr) => expr !== null);
   for (const { mapping } of pair.sources) {
     const mapped = argument(mapping, mapping.api.size);
-    if (mapped === null || !isOtherSize(pair.use.handle!, mapped, own, values)) return null;
+    if (mapped === null) return null;
+    if (
+      !isOtherSize(pair.use.handle!, mapped, own, values) && !isSizeOfOther(mapped, own, ofOthers, values)
+    ) {
+      return null;
+    }
   }
   const { mapping, viaHole } = pair.sources[0]!;
   const mapped = argument(mapping, mapping.api.size)!;
@@ -454,11 +589,19 @@ function size(pair: Pair, fn: FunctionView, values: Flow): Draft<Key> | null {
   };
 }
 
-/** Two numbers, or the size of the handle's own structure and that of another one of the kind. */
+/** `cmd->in_len` where `cmd->out_len` was mapped, and `cmd->in_len` is what another mapping of the function is long. */
+function isSizeOfOther(mapped: Expr, own: Expr, ofOthers: readonly Expr[], values: Flow): boolean {
+  if (mapped.kind !== "member" || own.kind !== "member" || mapped.field === own.field) return false;
+  const [was, is] = [values.canonical(mapped), values.canonical(own)];
+  if (values.canonical(mapped.object) !== values.canonical(own.object)) return false;
+  const isSet = values.stores.some(({ place }) => place === was || place === is);
+  return !isSet && ofOthers.some((other) => values.canonical(other) === is) &&
+    !ofOthers.some((other) => values.canonical(other) === was);
+}
+
+/** Two constants, or the size of the handle's own structure and that of another one of the kind. */
 function isOtherSize(handle: string, mapped: Expr, own: Expr, values: Flow): boolean {
-  if (mapped.kind === "number" && own.kind === "number") {
-    return mapped.value !== null && own.value !== null && mapped.value !== own.value;
-  }
+  if (isOtherConstant(mapped, own)) return true;
   const member = (form: string) => /^(.+)(?:->|\.)(\w+)$/.exec(form);
   const [of, at, by] = [
     member(handle.replace(/^&/, "")),

@@ -7,9 +7,8 @@
 import type { Call } from "./engine/ast.ts";
 import { compare } from "./engine/version.ts";
 import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
-import { flow } from "./facts/flow.ts";
 import { handling, type Mapping, type Use_ } from "./facts/mappings.ts";
-import { broughtIn, handleKey, pairs } from "./facts/pairs.ts";
+import { broughtIn, handleKey, mappedElsewhere, pairs, tailOf } from "./facts/pairs.ts";
 import { isMapper } from "./facts/place.ts";
 import type { Api, Family } from "./kernel/mod.ts";
 
@@ -192,6 +191,27 @@ when no other mapping of that field in the file fits.`,
 +}`,
     },
     {
+      title: "one struct for buffers of two kinds",
+      patch: String.raw`
++static int foo_init(struct foo *foo)
++{
++	struct foo_buf *desc = foo_first(foo);
++	struct foo_buf *buf = foo_next(foo);
++
++	desc->va = dma_pool_alloc(foo->pool, GFP_KERNEL, &desc->dma);
++	buf->va = dma_alloc_coherent(foo->dev, SZ_4K, &buf->dma, GFP_KERNEL);
++	return desc->va && buf->va ? 0 : -ENOMEM;
++}
++
++static void foo_exit(struct foo *foo)
++{
++	struct foo_buf *old = foo_first(foo);
++
++	dma_pool_free(foo->pool, old->va, old->dma); /* ok: field */
++	foo_retire(foo, old);
++}`,
+    },
+    {
       title: "two ways to fill one field",
       patch: String.raw`
 +static int foo_init(struct foo *foo)
@@ -244,13 +264,13 @@ when no other mapping of that field in the file fits.`,
     }
     for (const one of use(handling, fn).releases) {
       if (paired.has(one.call) || one.handle === null || one.handleExpr === null) continue;
-      const found = elsewhere(one, fn, use);
+      const found = mappedElsewhere(one, fn, use);
       if (found.length === 0 || found.some(({ mapping }) => fits(mapping, one, fn, use))) continue;
       // The right function is called for it as well: some flag tells which kind it is.
       if (fn.file.functions.some((f) => isReleasedRightly(found[0]!.mapping, one, f, use))) continue;
       const { mapping, by } = found[0]!;
       yield {
-        at: broughtIn(fn, one.call, mapping.call),
+        at: by.file === fn.file ? broughtIn(fn, one.call, mapping.call) : one.call,
         say: "field",
         with: {
           handle: fn.file.textOf(one.handleExpr),
@@ -260,7 +280,7 @@ when no other mapping of that field in the file fits.`,
           release: one.call.name,
           undo: mapping.api.undo[0]!,
         },
-        because: [{ at: mapping.call, note: `${mapping.call.name}()${kindOf(mapping.api)}` }],
+        because: [{ at: mapping.call, note: `${mapping.call.name}()${kindOf(mapping.api)}`, file: by.file }],
         wanted: `${mapping.api.undo[0]}()`,
         severity: "warning",
         confidence: "medium",
@@ -309,32 +329,4 @@ function isReleasedRightly(mapping: Mapping, one: Use_, fn: FunctionView, use: U
     other.call !== one.call && other.handle !== null &&
     (tailOf(other.handle) ?? handleKey(other.handle)) === key && fits(mapping, other, fn, use)
   );
-}
-
-/** Mappings of the same field in the file's other functions. */
-function elsewhere(one: Use_, fn: FunctionView, use: Use): { mapping: Mapping; by: FunctionView }[] {
-  const tail = tailOf(one.handle!);
-  if (tail === null) return [];
-  const type = ownerType(one, fn, use);
-  const out: { mapping: Mapping; by: FunctionView }[] = [];
-  for (const other of fn.file.functions) {
-    if (other === fn) continue;
-    for (const mapping of use(handling, other).mappings) {
-      if (mapping.handle === null || tailOf(mapping.handle) !== tail) continue;
-      const otherType = ownerType(mapping, other, use);
-      if (type !== null && otherType !== null && type !== otherType) continue;
-      out.push({ mapping, by: other });
-    }
-  }
-  return out;
-}
-
-/** `dma.tx_phys` of `priv->dma->tx_phys`: what tells a field apart where its struct is not shown. */
-const tailOf = (handle: string): string | null =>
-  /(\w+(?:\[\])?\.\w+(?:\[\])?)$/.exec(handleKey(handle))?.[1] ?? null;
-
-function ownerType(one: Use_, fn: FunctionView, use: Use): string | null {
-  const expr = one.handleExpr?.kind === "unary" ? one.handleExpr.operand : one.handleExpr;
-  if (expr?.kind !== "member") return null;
-  return use(flow, fn).typeOf(expr.object)?.replace(/[\s*]+$/, "") ?? null;
 }
