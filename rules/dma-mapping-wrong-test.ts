@@ -59,11 +59,51 @@ alone.`,
     handle: "dma_mapping_error() is not for the handle of {map}(), whose failure is a NULL pointer",
     zero: "`{handle}` of 0 is a valid address: whether {map}() failed only its pointer tells",
     pointer: "{map}() returns NULL when it fails, never an ERR_PTR()",
+    pointee: "`{test}` asks about the parameter, not about what {map}() returned, which is `*{handle}`",
+    unset:
+      "`{handle}` is tested for the failure of {map}(), but nothing has set it when the call is left out on the way here",
     sentinel:
       "`{handle}` starts as 0, which dma_mapping_error() takes for a mapping: start with DMA_MAPPING_ERROR",
     helper: "{helper}() returns 0 when it fails, which dma_mapping_error() takes for a valid address",
   },
   bad: [
+    {
+      title: "the pointer to the result is asked",
+      patch: String.raw`
++static int foo_get(struct pci_dev *pdev, struct p2pdma_provider **provider, void **buf, dma_addr_t *dma)
++{
++	*provider = pcim_p2pdma_provider(pdev, 2);
++	if (!provider) /* want: pointee */
++		return -EINVAL;
++	*buf = dma_alloc_coherent(&pdev->dev, SZ_4K, dma, GFP_KERNEL);
++	if (!buf) /* want: pointee */
++		return -ENOMEM;
++	return 0;
++}`,
+    },
+    {
+      title: "a way on which the allocation is left out",
+      patch: String.raw`
++static int foo_alloc(struct device *dev, dma_addr_t *dma)
++{
++	void *buf;
++
++	if (!dma_set_coherent_mask(dev, DMA_BIT_MASK(32)))
++		buf = dma_alloc_coherent(dev, SZ_4K, dma, GFP_KERNEL);
++	if (!buf) /* want: unset */
++		return -ENOMEM;
++	return foo_use(dev, buf);
++}
+@@ static int foo_msi(struct device *dev, struct foo *foo)
+ 	ret = dma_set_coherent_mask(dev, DMA_BIT_MASK(32));
+-	if (ret)
+-		dev_warn(dev, "no 32 bits\n");
+-	vaddr = dma_alloc_coherent(dev, SZ_4K, &foo->dma, GFP_KERNEL);
++	if (!ret)
++		vaddr = dma_alloc_coherent(dev, SZ_4K, &foo->dma, GFP_KERNEL); /* want: unset */
+ 	if (!vaddr)
+ 		return -ENOMEM;`,
+    },
     {
       title: "0 and negative numbers",
       patch: String.raw`
@@ -162,6 +202,31 @@ alone.`,
     },
   ],
   good: [
+    {
+      title: "the result is asked, and every way sets the pointer",
+      patch: String.raw`
++static int foo_get(struct device *dev, struct p2pdma_provider **provider, void **buf, dma_addr_t *dma)
++{
++	void *first;
++	void *second = NULL;
++
++	*provider = pcim_p2pdma_provider(to_pci_dev(dev), 2);
++	if (!*provider) /* ok: pointee */
++		return -EINVAL;
++	*buf = dma_alloc_coherent(dev, SZ_4K, dma, GFP_KERNEL);
++	if (!(*buf)) /* ok: pointee */
++		return -ENOMEM;
++	if (foo_is_small(dev))
++		first = foo_small(dev);
++	else
++		first = dma_alloc_coherent(dev, SZ_4K, dma, GFP_KERNEL);
++	if (!dma_set_coherent_mask(dev, DMA_BIT_MASK(32)))
++		second = dma_alloc_coherent(dev, SZ_4K, dma, GFP_KERNEL);
++	if (!first || !second) /* ok: unset */
++		return -ENOMEM;
++	return foo_use(dev, first, second);
++}`,
+    },
     {
       title: "a 0 that says that nothing was mapped, and the low bits of an address",
       patch: String.raw`
@@ -364,8 +429,94 @@ alone.`,
       }
     }
     yield* sentinels(fn, values, use);
+    yield* pointees(fn, values);
+    yield* unset(fn, values, use);
   },
 });
+
+/** `*out = call(); if (!out)`: the pointer to the result is asked instead of the result. */
+function* pointees(fn: FunctionView, values: Flow) {
+  for (const { place, value, op, node } of values.stores) {
+    const call = stripped(value);
+    const api = call.kind === "call" ? API.get(call.name) : undefined;
+    if (op !== "=" || call.kind !== "call" || api === undefined) continue;
+    if (api.failure !== "null" && api.failure !== "err-ptr" && api.failure !== "mapping-error") continue;
+    const param = fn.node.params.find(({ name, type }) => place === `*${name}` && type.endsWith("*"));
+    if (param === undefined) continue;
+    const next = search(node, (at) => at.kind === "test" ? "hit" : at.kind === "hole" ? "stop" : "go").hit;
+    const asked = next?.expr == null ? undefined : questions(next.expr)[0];
+    if (asked?.operand.kind !== "ident" || asked.operand.name !== param.name) continue;
+    yield {
+      at: asked.shown,
+      say: "pointee" as const,
+      with: { test: fn.file.textOf(asked.shown), map: call.name, handle: param.name },
+      because: [{ at: call, note: `stored in \`*${param.name}\`` }],
+      wanted: `*${param.name}`,
+      subject: `${call.name} ${param.name}`,
+    };
+  }
+}
+
+/** A pointer that a test reads though one of the ways to it leaves out the allocation that sets it. */
+function* unset(fn: FunctionView, values: Flow, use: Use) {
+  for (const { place, value, target, op, node } of values.stores) {
+    const call = stripped(value);
+    const api = call.kind === "call" ? API.get(call.name) : undefined;
+    if (op !== "=" || call.kind !== "call" || api?.role !== "alloc" || api.failure !== "null") continue;
+    // A loop is not left before its first round.
+    if (api.families.length === 0 || node.loops.length > 0) continue;
+    if (!("kind" in target) || target.kind !== "ident" || target.name !== place) continue;
+    const decl = values.cfg.nodes.find((at) => at.decl?.name === place);
+    if (decl !== undefined && decl.decl!.init !== null) continue;
+    // Where the declaration is not shown, the removed line tells that every way set it before.
+    const was = new RegExp(`(?:^| )${place} = ${call.name} ?\\(`);
+    if (decl === undefined && (!fn.file.isChanged(node.at) || !was.test(use(removed, fn.file).of(fn)))) {
+      continue;
+    }
+    const sets = new Set(values.stores.filter((store) => store.place === place).map((store) => store.node));
+    const isGiven = (at: CfgNode) => {
+      let is = false;
+      if (at.expr !== null) {
+        walkExpr(at.expr, (inner) => {
+          is ||= inner.kind === "unary" && inner.op === "&" && inner.operand.kind === "ident" &&
+            inner.operand.name === place;
+        });
+      }
+      return is;
+    };
+    const isSetBefore = [...sets].some((other) =>
+      other !== node && search(other, (at) => at === node ? "hit" : "go").hit !== null
+    );
+    if (isSetBefore) continue;
+    const isAsked = (at: CfgNode) =>
+      at.kind === "test" && at.expr !== null &&
+      questions(at.expr).some(({ operand }) => operand.kind === "ident" && operand.name === place);
+    // From the last thing before the allocation that is certain: its declaration, or the test that may leave it out.
+    const from = decl ?? node.pred.find((at) => at.kind === "test" && at.succ.length === 2);
+    if (from === undefined || (decl === undefined && !fn.file.isChanged(from.at))) continue;
+    const found = search(
+      from,
+      (at) => at.kind === "hole" || sets.has(at) || isGiven(at) ? "stop" : isAsked(at) ? "hit" : "go",
+    );
+    if (found.hit === null) continue;
+    // A test that no way from the allocation reaches asks about something else.
+    if (search(node, (at) => at === found.hit ? "hit" : sets.has(at) ? "stop" : "go").hit === null) continue;
+    yield {
+      at: decl === undefined ? call : found.hit.at,
+      say: "unset" as const,
+      with: { handle: place, map: call.name },
+      because: [{
+        at: decl === undefined ? found.hit.at : call,
+        note: decl === undefined ? "tested here" : "set here",
+      }],
+      unless: "the way that leaves the call out cannot be taken, or the declaration sets it",
+      wanted: `${place} = NULL`,
+      severity: "warning" as const,
+      confidence: "medium" as const,
+      subject: `${call.name} ${place}`,
+    };
+  }
+}
 
 /** What a condition asks about, for `!x`, `x`, `x == 0`, `x < 0` and IS_ERR(x). */
 function questions(test: Expr): { operand: Expr; shown: Expr }[] {

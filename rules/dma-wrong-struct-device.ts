@@ -59,6 +59,8 @@ the prints that it is used for, or by its type.`,
       "`{handle}` is mapped for `{device}`, but it is the DMA engine of `{chan}` that uses it: map for dmaengine_get_dma_device({chan})",
     moved:
       "this was for `{was}`, the DMA engine's device, and is now for `{device}`; it is still the DMA engine that uses the memory",
+    client:
+      "`{device}` is the client of the channel; it is the DMA engine that reads and writes what {callee}() maps for it here",
     inert: "{callee}() is called for {what}, which does no DMA and has no mask or IOMMU; use {instead}",
   },
   bad: [
@@ -109,6 +111,15 @@ the prints that it is used for, or by its type.`,
 -	dst = dma_map_single(ddev, buf, n, DMA_FROM_DEVICE);
 +	dst = dma_map_single(dev, buf, n, DMA_FROM_DEVICE); /* want: moved */
  	foo_issue(foo, dst);`,
+    },
+    {
+      title: "a DMA engine's own descriptor is mapped for the client",
+      path: "drivers/dma/foo.c",
+      patch: String.raw`
++static int foo_lock(struct dma_chan *chan, struct foo_desc *desc)
++{
++	return dma_map_sg(chan->slave, &desc->sg, 1, DMA_TO_DEVICE); /* want: client */
++}`,
     },
     {
       title: "a network interface is no bus master",
@@ -182,7 +193,7 @@ the prints that it is used for, or by its type.`,
     if (!isDmaEngine(fn.file)) {
       yield* forChannel(fn, values, mappings);
       yield* fromChannel(fn, mappings);
-    }
+    } else yield* forClient(fn, values, mappings);
     if (mentioned(fn.file, MASK)) return;
     for (const { call, api, deviceExpr, device } of mappings) {
       if (deviceExpr === null || device === null || api.params[api.device!] !== "device") continue;
@@ -233,6 +244,23 @@ function* forChannel(fn: FunctionView, values: Flow, mappings: readonly Mapping[
         subject: `${handleKey(values.canonical(arg))} ${mapping.call.name}`,
       };
     }
+  }
+}
+
+/** Mappings of a DMA engine's driver for the device that has requested the channel. */
+function* forClient(fn: FunctionView, values: Flow, mappings: readonly Mapping[]) {
+  for (const { call, api, device, deviceExpr } of mappings) {
+    if (deviceExpr?.kind !== "member" || api.params[api.device!] !== "device") continue;
+    if (deviceExpr.field !== "slave" || !/^struct dma_chan\b/.test(values.typeOf(deviceExpr.object) ?? "")) {
+      continue;
+    }
+    yield {
+      at: deviceExpr,
+      say: "client" as const,
+      with: { device: fn.file.textOf(deviceExpr), callee: call.name },
+      unless: "the client itself reads what is mapped",
+      subject: `${device} ${call.name}`,
+    };
   }
 }
 

@@ -70,6 +70,16 @@ for foreign ones.`,
 +}`,
     },
     {
+      title: "the buffer of a framebuffer is not always the driver's own",
+      patch: String.raw`
++static int foo_pin_fb(struct drm_framebuffer *fb)
++{
++	if (!fb->obj[0]->dma_buf)
++		return -EINVAL;
++	return drm_gem_pin(fb->obj[0]->dma_buf->priv); /* want: priv */
++}`,
+    },
+    {
       title: "an importer looks for its attachment",
       patch: String.raw`
 +static struct dma_buf_attachment *foo_find(struct device *dev, struct dma_buf *buf)
@@ -135,6 +145,12 @@ for foreign ones.`,
 
 /** Whether any exporter's buffer may be there: user space chose it. */
 function isForeign(buffer: Expr, fn: FunctionView, values: Flow): boolean {
+  if (buffer.kind === "member") {
+    // The buffer behind a GEM object may have been imported; that of an import attachment was.
+    const type = values.typeOf(buffer.object) ?? "";
+    return /^struct drm_gem_object\b/.test(type) ||
+      (buffer.object.kind === "member" && buffer.object.field === "import_attach");
+  }
   if (buffer.kind !== "ident") return false;
   const { params, returns } = fn.node;
   if (

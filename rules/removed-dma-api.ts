@@ -197,7 +197,10 @@ taken for one that never was merged.`,
       if (own.has(named.name)) continue;
       yield* gone(named, file, use);
     }
-    if (!isImplementation(file)) yield* internal(file, own);
+    if (isImplementation(file)) return;
+    // What the patch changes in the implementation stays internal.
+    const drivers = use.side.files.filter((other) => !isImplementation(other));
+    yield* internal(file, new Set(drivers.flatMap((other) => other.functions.map((fn) => fn.name))));
   },
 });
 
