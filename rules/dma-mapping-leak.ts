@@ -37,8 +37,9 @@ const FAMILIES = new Set([
 // Whoever is called so may release it: silence is cheaper than a wrong word.
 const CLEANUP =
   /unmap|free|clean|release|destroy|abort|teardown|unprep|undo|fini|exit|put|complete|done|reset|stop|kill|panic|queue|submit|post/i;
-// What only asks how a submission went.
-const ASKS = /^dma_submit_error$/;
+// What only asks how a submission went, and what gives back things that hold no mapping.
+const ASKS =
+  /^(?:dma_submit_error$|(?:clk|regulator|reset_control|pm_runtime|gpiod?|mutex|(?:raw_)?spin|read|write|up|down|free_irq|kfree|kvfree|vfree|iounmap|of_node|fwnode|put_device|put_page|ida|idr|init_completion|reinit_completion|cancel|del_timer|timer|destroy_workqueue|flush)(?:_|$))/;
 // What looks at a value, or at the memory behind it, and keeps nothing.
 const LOOKS =
   /^(?:IS_ERR\w*|PTR_ERR\w*|mem(?:set|cpy|cmp)\w*|copy_(?:from|to)_user|strscpy|\w*_(?:err|warn|info|dbg|debug|notice)|printk|WARN\w*|likely|unlikely)$/;
@@ -79,7 +80,7 @@ leak here.`,
     kept:
       "`{handle}` stays mapped when the driver is unbound: only an error path of {function}() calls {release}(), {remove}() does not",
     probe:
-      "this probe returns an error with `{handle}` still mapped by {map}(); {remove}() calls {release}(), but it does not run when the probe failed",
+      "this returns an error with `{handle}` still mapped by {map}(); {remove}() calls {release}(), but it does not run when {probe}() fails",
     lost: "this error path returns and forgets `{handle}` of {map}(), which nobody else knows",
     dropped:
       "this path went to `{label}` and through {release}(); the patch drops that label and {release}() is not reached from here any more",
@@ -516,7 +517,6 @@ leak here.`,
       );
       const failuresOf = failed.filter((f) => f.mapping === mapping);
       const failing = new Set(failuresOf.map((f) => f.edge));
-      const tested = new Set(failuresOf.map((f) => f.test));
       if (mapping.api.failure !== "mapping-error" && failing.size === 0) continue;
       const ways = consistent(cfg, mapping.node, fn.file);
       // An address of 0 is no mapping to whoever asks so.
@@ -531,6 +531,30 @@ leak here.`,
       );
       const isMoved = moved && /^\w+$/.test(handle);
       if (isMoved || (release === undefined && away === undefined)) {
+        const undone = isMoved ? null : undoneElsewhere(mapping);
+        const halfway = undone === null ? null : errorReturn(mapping.node, stopsFor(mapping, []), succeeded);
+        if (undone !== null && halfway !== null && !said.has(halfway)) {
+          said.add(halfway);
+          yield {
+            at: broughtIn(fn, halfway.at, mapping.call),
+            say: "probe",
+            with: {
+              handle: placeText(fn, mapping.handleExpr!),
+              map: mapping.call.name,
+              release: undone.release.call.name,
+              remove: undone.in,
+              probe: undone.caller,
+            },
+            because: [
+              { at: mapping.call, note: "mapped here" },
+              { at: halfway.at, note: "returns an error" },
+              { at: undone.release.call, note: `undone by ${undone.in}(), which is not called then` },
+            ],
+            wanted: `${fn.file.textOf(undone.release.call)}; on this path`,
+            subject: `${mapping.call.name} ${handle} ${fn.name} ${fn.file.textOf(halfway.at)}`,
+          };
+          continue;
+        }
         const exit = forgottenAt(mapping, succeeded);
         if (exit === null || said.has(exit)) continue;
         said.add(exit);
@@ -550,21 +574,7 @@ leak here.`,
       }
       // The caller knows where a field is, but not a local variable.
       if (isCleanedUpByCaller && !/^\w+$/.test(handle)) continue;
-      // An address that a descriptor takes over is released with it.
-      const takers = new Set(
-        calls.filter(({ call, api }) =>
-          api === null && TAKES.test(call.name) && call.args.some((arg) => mentionsPlace(arg, handle))
-        ).map((c) => c.node),
-      );
-      const stop = (node: CfgNode) =>
-        node.kind === "hole" || takers.has(node) || isGuard(node, own, mapping.node) ||
-        node === mapping.node || cleanups.has(node) || undoers.has(node) || own.some((r) =>
-          r.node === node
-        ) ||
-        stores.some((s) => s.node === node && (s.place === handle || isHandedOver(s, handle))) ||
-        (!tested.has(node) && asksFor(node, handle, mapping.handleExpr) &&
-          placeText(fn, node.expr!) !== away?.place);
-      const exit = errorReturn(mapping.node, stop, succeeded);
+      const exit = errorReturn(mapping.node, stopsFor(mapping, own, away?.place), succeeded);
       if (exit === null) continue;
       said.add(exit);
       const name = mapping.handleExpr === null ? handle : fn.file.textOf(mapping.handleExpr);
@@ -577,6 +587,7 @@ leak here.`,
             map: mapping.call.name,
             release: away!.use.call.name,
             remove: away!.in,
+            probe: fn.name,
           },
           because: [
             { at: mapping.call, note: "mapped here" },
@@ -659,7 +670,51 @@ leak here.`,
     function asksFor(node: CfgNode, handle: string, expr: Expr | null): boolean {
       if (node.kind !== "test" || node.expr === null) return false;
       const text = fn.file.textOf(node.expr);
-      return text.includes(handle) || (expr !== null && text.includes(fn.file.textOf(expr)));
+      return hasWords(text, handle) || (expr !== null && hasWords(text, fn.file.textOf(expr)));
+    }
+
+    /** Where the search for an exit with the mapping still made has to end. */
+    function stopsFor(mapping: Mapping, own: readonly Use_[], away?: string): (node: CfgNode) => boolean {
+      const handle = mapping.handle!;
+      const tested = new Set(failed.filter((f) => f.mapping === mapping).map((f) => f.test));
+      // An address that a descriptor takes over is released with it.
+      const takers = new Set(
+        calls.filter(({ call, api }) =>
+          api === null && TAKES.test(call.name) && call.args.some((arg) => mentionsPlace(arg, handle))
+        ).map((c) => c.node),
+      );
+      return (node: CfgNode) =>
+        node.kind === "hole" || takers.has(node) || isGuard(node, own, mapping.node) ||
+        node === mapping.node || cleanups.has(node) || undoers.has(node) || own.some((r) =>
+          r.node === node
+        ) ||
+        stores.some((s) => s.node === node && (s.place === handle || isHandedOver(s, handle))) ||
+        (!tested.has(node) && asksFor(node, handle, mapping.handleExpr) &&
+          placeText(fn, node.expr!) !== away);
+    }
+
+    /**
+     * Who undoes a field that a function sets up halfway: the function is called by probe() and its like, all of whom
+     * just return its error, and something else in the file undoes what it had finished.
+     */
+    function undoneElsewhere(mapping: Mapping): { release: Use_; in: string; caller: string } | null {
+      const [first] = callers;
+      const isPlain = mapping.handleExpr !== null && /->|\./.test(placeText(fn, mapping.handleExpr));
+      if (
+        first === undefined || !isPlain || isCleanedUpByCaller || !use(outline, fn.file).isPrivate(fn.name)
+      ) {
+        return null;
+      }
+      if (!callers.every(({ caller }) => PROBE.test(caller.name))) return null;
+      const place = placeText(fn, mapping.handleExpr!);
+      for (const other of fn.file.functions) {
+        if (other === fn) continue;
+        const release = use(handling, other).releases.find((one) =>
+          one.handleExpr !== null && placeText(other, one.handleExpr) === place
+        );
+        if (release !== undefined) return { release, in: other.name, caller: first.caller.name };
+      }
+      return null;
     }
 
     /**
@@ -671,7 +726,8 @@ leak here.`,
         s.place
       );
       const names = new Set([mapping.handle!, ...places]);
-      if ([...names].some((name) => !locals.has(name))) return null;
+      // A list is known to whoever made it.
+      if (mapping.api.families.includes("sg") || [...names].some((name) => !locals.has(name))) return null;
       const isNamed = (expr: Expr) => expr.kind === "ident" && names.has(expr.name);
       /** Whether it mentions one of them other than to ask about it, or to use the memory. */
       const passesOn = (expr: Expr): boolean => {
@@ -706,6 +762,7 @@ leak here.`,
           node.kind === "hole" || node === mapping.node || tells(node) ||
           node.loops.some((loop) => telling.has(loop) && !mapping.node.loops.includes(loop)),
         ways,
+        true,
       );
     }
 
@@ -729,32 +786,50 @@ leak here.`,
       return before.every((value) => value !== null && isErrorCode(value));
     }
 
-    /** The nearest return of an error that is reached; null when there is none. */
+    /** What is negative when a test `x < 0` is true; "" otherwise. */
+    function negativeOn(node: CfgNode, edge: Edge): string {
+      const { expr } = node;
+      return node.kind === "test" && edge.when === true && expr?.kind === "binary" && expr.op === "<" &&
+          expr.right.kind === "number" && expr.right.value === 0n
+        ? fn.file.textOf(expr.left)
+        : "";
+    }
+
+    /** The nearest return of an error, and of NULL if told, that is reached; null when there is none. */
     function errorReturn(
       from: CfgNode,
       stop: (node: CfgNode) => boolean,
       ways: (node: CfgNode) => readonly Edge[],
+      failsWithNull = false,
     ): CfgNode | null {
       const seen = new Set<string>();
       const isFailing = alreadyFailing(from);
-      const queue: { node: CfgNode; isError: boolean }[] = ways(from).map((edge) => ({
+      const queue = ways(from).map((edge) => ({
         node: edge.to,
         isError: failsOn(from, edge) || isFailing,
+        negative: negativeOn(from, edge),
       }));
       for (let i = 0; i < queue.length; i++) {
-        const { node, isError } = queue[i]!;
-        const key = `${node.id} ${isError}`;
+        const { node, isError, negative } = queue[i]!;
+        const key = `${node.id} ${isError} ${negative}`;
         if (seen.has(key) || stop(node)) continue;
         seen.add(key);
         if (node.kind === "return") {
-          if (node.expr !== null && (isErrorCode(node.expr) || (isError && isResult(node.expr)))) return node;
+          if (node.expr === null) continue;
+          if (failsWithNull && node.expr.kind === "ident" && node.expr.name === "NULL") return node;
+          const isNegative = negative !== "" && fn.file.textOf(node.expr) === negative;
+          if (isErrorCode(node.expr) || isNegative || (isError && isResult(node.expr))) return node;
           continue;
         }
         const stored = stores.find((s) => s.node === node && RESULT.test(s.place));
         const after = stored === undefined ? isError : isErrorCode(stored.value);
         for (const edge of ways(node)) {
           const isFine = passesOn(node, edge);
-          queue.push({ node: edge.to, isError: !isFine && (failsOn(node, edge) || after) });
+          queue.push({
+            node: edge.to,
+            isError: !isFine && (failsOn(node, edge) || after),
+            negative: negativeOn(node, edge) || negative,
+          });
         }
       }
       return null;
@@ -767,6 +842,14 @@ const releasers: Fact<ReadonlySet<string>, SourceFile> = {
   name: "releasers",
   derive: (file, use) =>
     new Set(file.functions.filter((fn) => use(handling, fn).releases.length > 0).map((fn) => fn.name)),
+};
+
+/** Whether a piece of code stands in another, and not as a part of its words. */
+const hasWords = (text: string, part: string): boolean => {
+  for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) {
+    if (!/\w/.test(text[at - 1] ?? "") && !/\w/.test(text[at + part.length] ?? "")) return true;
+  }
+  return false;
 };
 
 /** Whether code calls something that undoes a mapping, by its name or by what it does. */
@@ -976,6 +1059,7 @@ const isResult = (expr: Expr): boolean => expr.kind === "ident" && RESULT.test(e
 
 function isErrorCode(expr: Expr): boolean {
   if (expr.kind === "unary" && expr.op === "-") {
+    if (expr.operand.kind === "number") return expr.operand.value === 1n;
     return expr.operand.kind === "ident" && /^E(?!INPROGRESS$|IOCBQUEUED$)[A-Z0-9]+$/.test(expr.operand.name);
   }
   return expr.kind === "call" && /^(?:ERR_PTR|dev_err_probe|ERR_CAST)$/.test(expr.name);

@@ -219,7 +219,8 @@ export function isOneField(one: Use_, found: readonly Elsewhere[], fn: FunctionV
   const name = one.handleExpr === null ? null : structName(ownerType(one.handleExpr, fn, use));
   if (name === null) return false;
   const isShown = use.side.files.some((file) =>
-    file.isWhole && file.diff.origin !== "tree" && file.unit.structs.some((struct) => struct.name === name)
+    file.isWhole && (file.path.endsWith(".c") || file.diff.status === "created") &&
+    file.unit.structs.some((struct) => struct.name === name)
   );
   const written = (expr: Expr | null, file: SourceFile) =>
     expr === null ? "" : file.textOf(expr).replace(/^&/, "");
