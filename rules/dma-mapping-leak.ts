@@ -121,6 +121,28 @@ leak here.`,
 +}`,
     },
     {
+      title: "a helper unmaps, on one of two paths",
+      patch: String.raw`
++static void foo_unmap(struct foo *foo, dma_addr_t dma, size_t n)
++{
++	dma_unmap_single(foo->dev, dma, n, DMA_TO_DEVICE);
++}
++
++static int foo_send(struct foo *foo, void *buf, size_t n)
++{
++	dma_addr_t dma = dma_map_single(foo->dev, buf, n, DMA_TO_DEVICE);
++	int ret;
++
++	if (dma_mapping_error(foo->dev, dma))
++		return -ENOMEM;
++	ret = foo_go(foo, dma);
++	if (ret)
++		return ret; /* want: leak */
++	foo_unmap(foo, dma, n);
++	return 0;
++}`,
+    },
+    {
       title: "the transfer was submitted, and nobody waits for it any longer",
       patch: String.raw`
 +static int foo_transfer(struct foo *foo, void *buf, size_t n)

@@ -33,6 +33,8 @@ export default defineRule({
   scope: "function",
   words: [
     "dma_map",
+    // Where a helper maps.
+    "dma_addr_t",
     "dma_alloc",
     "dmam_alloc",
     "dma_zalloc",
@@ -79,6 +81,21 @@ helper that gets the object and whose name speaks of checking is trusted.`,
 +	writel(lower_32_bits(addr), foo->regs + FOO_LO);
 +	writel(upper_32_bits(addr), foo->regs + FOO_HI);
 +	return 0;
++}`,
+    },
+    {
+      title: "a helper maps and leaves the question to its caller",
+      patch: String.raw`
++static dma_addr_t foo_map(struct foo *foo, void *buf, size_t n)
++{
++	return dma_map_single(foo->dev, buf, n, DMA_TO_DEVICE);
++}
++
++static void foo_send(struct foo *foo, void *buf, size_t n)
++{
++	dma_addr_t addr = foo_map(foo, buf, n); /* want: unchecked */
++
++	writel(lower_32_bits(addr), foo->regs + FOO_LO);
 +}`,
     },
     {

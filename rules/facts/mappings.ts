@@ -8,7 +8,7 @@
 import type { Call, Expr } from "../engine/ast.ts";
 import { asCall, type CfgNode } from "../engine/cfg.ts";
 import type { Fact } from "../engine/fact.ts";
-import type { FunctionView } from "../engine/source.ts";
+import type { FunctionView, SourceFile } from "../engine/source.ts";
 import { PASSES } from "../kernel/mod.ts";
 import type { Api } from "../kernel/types.ts";
 import { deref, type Flow, flow } from "./flow.ts";
@@ -56,7 +56,9 @@ export const handling: Fact<Handling, FunctionView> = {
     const releases: Use_[] = [];
     const syncs: Use_[] = [];
     const checks: Use_[] = [];
-    for (const { call, api, node } of values.calls) {
+    const own = use(wrappers, fn.file);
+    for (const { call, api: known, node } of values.calls) {
+      const api = known ?? own.get(call.name) ?? null;
       if (api === null) continue;
       if (api.role === "map" || api.role === "alloc") {
         if (api.handle !== null) mappings.push(mapping(call, api, node, values));
@@ -70,6 +72,50 @@ export const handling: Fact<Handling, FunctionView> = {
       return { mappings: [], releases: [], syncs: [], checks: [] };
     }
     return { mappings, releases, syncs, checks };
+  },
+};
+
+/**
+ * The file's own functions that do nothing but map, and give the address to the caller untested, or nothing but unmap
+ * an address that they are given: to the caller they are what they call. By name, with the arguments where the function
+ * takes them.
+ */
+const wrappers: Fact<ReadonlyMap<string, Api>, SourceFile> = {
+  name: "wrappers",
+  derive(file, use) {
+    const out = new Map<string, Api>();
+    for (const fn of file.functions) {
+      if (!fn.isNamed || !fn.whole || !fn.node.isStatic) continue;
+      const { calls, returns, cfg } = use(flow, fn);
+      // A condition may know better.
+      if (returns.length > 1 || cfg.nodes.some(({ kind }) => /^(?:test|each|switch)$/.test(kind))) continue;
+      const [only] = returns;
+      const site = calls.find(({ call, api }) =>
+        only === undefined ? api?.role === "unmap" : api?.role === "map" && resultOf(only.value, call)
+      );
+      if (site === undefined || site.api === null) continue;
+      const { api, call } = site;
+      if (api.role === "map" && (api.handle !== "return" || api.failure !== "mapping-error")) continue;
+      const place = (at: number | null): number | null => {
+        const arg = at === null ? undefined : call.args[at];
+        const index = arg?.kind === "ident" ? fn.node.params.findIndex(({ name }) => name === arg.name) : -1;
+        return index === -1 ? null : index;
+      };
+      const handle = typeof api.handle === "number" ? place(api.handle) : api.handle;
+      if (handle === null || calls.filter((one) => one.api?.role === api.role).length > 1) continue;
+      out.set(fn.name, {
+        ...api,
+        name: fn.name,
+        params: [],
+        handle,
+        device: place(api.device),
+        memory: place(api.memory),
+        size: place(api.size),
+        direction: place(api.direction),
+        attrs: place(api.attrs),
+      });
+    }
+    return out;
   },
 };
 
