@@ -6,6 +6,7 @@
  */
 
 import type { At, Call } from "../engine/ast.ts";
+import { endOfLiteral } from "../engine/soften.ts";
 import type { SourceFile } from "../engine/source.ts";
 
 type Hunk = SourceFile["diff"]["hunks"][number];
@@ -101,6 +102,10 @@ export function argumentsAt(text: string, start: number): { args: string[]; end:
   let from = start;
   for (let i = start; i < text.length; i++) {
     const c = text[i]!;
+    if (c === '"' || c === "'") {
+      i = endOfLiteral(text, i);
+      continue;
+    }
     if (c === ";" || c === "{") return null;
     if (c === "(" || c === "[") depth++;
     else if (c === "," && depth === 0) {
