@@ -193,7 +193,10 @@ class State {
   ): { before: string | null; applied: Applied; doubt: string | null } | { reason: string } {
     if (this.repository !== null && this.base !== null) {
       const found = findPreImage(file, this.base, this.repository, this.overlay);
-      return isFound(found) ? { ...found, doubt: found.fuzz > 0 ? found.said : null } : found;
+      if (isFound(found)) return { ...found, doubt: found.fuzz > 0 ? found.said : null };
+      // A tree that has the file already is later than the patch, which shows all of the file itself.
+      const created = file.status === "created" ? applyDiff(null, file) : found;
+      return "placed" in created ? { before: null, applied: created, doubt: null } : found;
     }
     const before = file.oldPath === null ? null : this.overlay.read(file.oldPath)?.text ?? null;
     const applied = applyDiff(before, file);

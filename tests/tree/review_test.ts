@@ -155,3 +155,10 @@ Deno.test("review() sees that a helper in another file repairs what an earlier p
   const reports = await review([patchOf(HEADER), patchOf(USER), patchOf(HEADER_REPAIR)], repository);
   equal(onBar(reports), 0);
 });
+
+Deno.test("review() takes the file that a patch creates from the patch, though the tree has a later one", async () => {
+  const repository = repositoryOf({ "drivers/bar/bar.c": "int later;\n" });
+  const reports = await review([patchOf(CREATE), patchOf(REPAIR)], repository);
+  deepEqual(reports.map(({ unseen }) => unseen), [[], []]);
+  equal(reports[0]!.mended.length, 1);
+});
