@@ -26,6 +26,7 @@ import dmaPrintkFormat from "./dma-printk-format.ts";
 import dmaSgCpuListMissing from "./dma-sg-cpu-list-missing.ts";
 import dmaSgLengthOverflow from "./dma-sg-length-overflow.ts";
 import dmaSgOffsetTwice from "./dma-sg-offset-twice.ts";
+import dmaSgSidesMixed from "./dma-sg-sides-mixed.ts";
 import dmaSgWrongNents from "./dma-sg-wrong-nents.ts";
 import dmaSyncOfCoherent from "./dma-sync-of-coherent.ts";
 import dmaUnmapArgsMismatch from "./dma-unmap-args-mismatch.ts";
@@ -81,6 +82,7 @@ export const rules: readonly Rule[] = [
   dmaSgCpuListMissing,
   dmaSgLengthOverflow,
   dmaSgOffsetTwice,
+  dmaSgSidesMixed,
   dmaSgWrongNents,
   dmaSyncOfCoherent,
   dmaUnmapArgsMismatch,

@@ -45,6 +45,8 @@ const TYPES = [
 ];
 /** The dma-buf API, and what hands out a domain. */
 const OBJECTS = [...LOCKING.map(({ name }) => name), "dma_buf_ops", "iommu_get_domain_for_dev"];
+/** What reads the DMA side of a scatterlist entry and is no address. */
+const LENGTHS = ["sg_dma_len"];
 /** Members of struct device that say what it can address, and the addresses of a struct dma_slave_config. */
 const MEMBERS = ["dma_mask", "coherent_dma_mask", "src_addr", "dst_addr"];
 /** What stands in all names of peer-to-peer DMA, attributes, and the namespace of the dma-buf symbols. */
@@ -77,6 +79,7 @@ export function createConcerns(
     ...TYPES,
     ...OBJECTS,
     ...LIST_FILLERS.keys(),
+    ...LENGTHS,
     ...MEMBERS,
     ...DIRECTIONS.map(({ name }) => name),
   ]);
