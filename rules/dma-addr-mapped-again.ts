@@ -5,12 +5,13 @@
  */
 
 import { type Expr, walkExpr } from "./engine/ast.ts";
-import { type Because, defineRule } from "./engine/rule.ts";
+import { type At, type Because, defineRule, type FunctionView, type Use } from "./engine/rule.ts";
 import { chain } from "./facts/evidence.ts";
-import { type Flow, flow } from "./facts/flow.ts";
+import { type Flow, flow, mentions } from "./facts/flow.ts";
 import type { Certainty, Origin } from "./facts/origin.ts";
 import { physical } from "./facts/physical.ts";
 import { isImplementation, takesPhysical } from "./facts/place.ts";
+import { removed } from "./facts/removed.ts";
 import { DMA_HANDLE_NAME } from "./kernel/names.ts";
 
 /** Make a DMA mapping of a physical address. */
@@ -133,6 +134,15 @@ once more for the second device. \`iommu_iova_to_phys()\` is no way out: see iom
 +	vec->len = sg_dma_len(sg);
 +}`,
     },
+    {
+      title: "dma_mmap_coherent() is taken away",
+      patch: String.raw`
+ static int foo_mmap(struct foo *foo, struct vm_area_struct *vma)
+ {
+-	return dma_mmap_coherent(foo->dev, vma, foo->cpu, foo->dma_handle, foo->size);
++	return vm_iomap_memory(vma, foo->dma_handle, foo->size); /* want: mmap */
+ }`,
+    },
   ],
   good: [
     {
@@ -235,12 +245,19 @@ once more for the second device. \`iommu_iova_to_phys()\` is no way out: see iom
         because,
         ...weaken(certainty, say === "domain" || origin?.viaField === true),
         // Sound and framebuffers keep either address in a field of that name.
-        ...(say === "mmap" && certainty === "name" ? { confidence: "low" as const } : {}),
+        ...(say === "mmap" && certainty === "name" && !wasMmapped(used.at, used.value, fn, use)
+          ? { confidence: "low" as const }
+          : {}),
         subject: `${callee ?? used.place} ${values.canonical(used.value)}`,
       };
     }
   },
 });
+
+/** Whether the patch puts the call where dma_mmap_coherent() or its kin took the same handle. */
+const wasMmapped = (at: At, value: Expr, fn: FunctionView, use: Use): boolean =>
+  /\bdma_mmap_(?:coherent|wc|attrs)\s*\(/.test(use(removed, fn.file).at(at)) &&
+  mentions(use(removed, fn.file).at(at), fn.file.textOf(value));
 
 const isWhole = (value: Expr): boolean =>
   value.kind === "cast" ? isWhole(value.value) : value.kind === "ident" || value.kind === "member";
