@@ -40,6 +40,7 @@ import dmabufReferenceUnbalanced from "./dmabuf-reference-unbalanced.ts";
 import dmabufResvLocking from "./dmabuf-resv-locking.ts";
 import dmabufRevokeProtocol from "./dmabuf-revoke-protocol.ts";
 import dmabufUnmappedTable from "./dmabuf-unmapped-table.ts";
+import iommuDomainTakenForTranslation from "./iommu-domain-taken-for-translation.ts";
 import iommuMapIntoDmaDomain from "./iommu-map-into-dma-domain.ts";
 import iommuMapMmioAttrs from "./iommu-map-mmio-attrs.ts";
 import iommuMapSgReturnMisread from "./iommu-map-sg-return-misread.ts";
@@ -96,6 +97,7 @@ export const rules: readonly Rule[] = [
   dmabufResvLocking,
   dmabufRevokeProtocol,
   dmabufUnmappedTable,
+  iommuDomainTakenForTranslation,
   iommuMapIntoDmaDomain,
   iommuMapMmioAttrs,
   iommuMapSgReturnMisread,

@@ -67,6 +67,7 @@ export const WORDS: readonly string[] = [
   "_phys",
   "phys_addr_t",
   "iommu_map",
+  "iommu_get_domain",
   "pci_res",
   "P2PDMA",
   "p2pm",
