@@ -17,6 +17,7 @@ import dmaIovaResultIgnored from "./dma-iova-result-ignored.ts";
 import dmaMapOfUnmappableMemory from "./dma-map-of-unmappable-memory.ts";
 import dmaMapOnIomemPointer from "./dma-map-on-iomem-pointer.ts";
 import dmaMapSgReturnMisread from "./dma-map-sg-return-misread.ts";
+import dmaMapSingleOfPhys from "./dma-map-single-of-phys.ts";
 import dmaMappingLeak from "./dma-mapping-leak.ts";
 import dmaMappingUnchecked from "./dma-mapping-unchecked.ts";
 import dmaMappingWrongTest from "./dma-mapping-wrong-test.ts";
@@ -28,6 +29,7 @@ import dmaSgLengthOverflow from "./dma-sg-length-overflow.ts";
 import dmaSgOffsetTwice from "./dma-sg-offset-twice.ts";
 import dmaSgSidesMixed from "./dma-sg-sides-mixed.ts";
 import dmaSgWrongNents from "./dma-sg-wrong-nents.ts";
+import dmaSkipSyncInverted from "./dma-skip-sync-inverted.ts";
 import dmaSyncOfCoherent from "./dma-sync-of-coherent.ts";
 import dmaUnmapArgsMismatch from "./dma-unmap-args-mismatch.ts";
 import dmaUnmapOfFailedMapping from "./dma-unmap-of-failed-mapping.ts";
@@ -44,6 +46,7 @@ import iommuDomainTakenForTranslation from "./iommu-domain-taken-for-translation
 import iommuMapIntoDmaDomain from "./iommu-map-into-dma-domain.ts";
 import iommuMapMmioAttrs from "./iommu-map-mmio-attrs.ts";
 import iommuMapSgReturnMisread from "./iommu-map-sg-return-misread.ts";
+import iommuRequiredMask from "./iommu-required-mask.ts";
 import p2pBusAddressAsPhys from "./p2p-bus-address-as-phys.ts";
 import p2pDmaMapResourceOnBar from "./p2p-dma-map-resource-on-bar.ts";
 import p2pGupLongterm from "./p2p-gup-longterm.ts";
@@ -74,6 +77,7 @@ export const rules: readonly Rule[] = [
   dmaMapOfUnmappableMemory,
   dmaMapOnIomemPointer,
   dmaMapSgReturnMisread,
+  dmaMapSingleOfPhys,
   dmaMappingLeak,
   dmaMappingUnchecked,
   dmaMappingWrongTest,
@@ -85,6 +89,7 @@ export const rules: readonly Rule[] = [
   dmaSgOffsetTwice,
   dmaSgSidesMixed,
   dmaSgWrongNents,
+  dmaSkipSyncInverted,
   dmaSyncOfCoherent,
   dmaUnmapArgsMismatch,
   dmaUnmapOfFailedMapping,
@@ -101,6 +106,7 @@ export const rules: readonly Rule[] = [
   iommuMapIntoDmaDomain,
   iommuMapMmioAttrs,
   iommuMapSgReturnMisread,
+  iommuRequiredMask,
   p2pBusAddressAsPhys,
   p2pDmaMapResourceOnBar,
   p2pGupLongterm,
