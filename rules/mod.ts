@@ -10,6 +10,7 @@ import dmaAddrTruncated from "./dma-addr-truncated.ts";
 import dmaApiVersionMismatch from "./dma-api-version-mismatch.ts";
 import dmaBufferFilledAfterMap from "./dma-buffer-filled-after-map.ts";
 import dmaBufferUsedBeforeUnmap from "./dma-buffer-used-before-unmap.ts";
+import dmaCoherentTakenForVmalloc from "./dma-coherent-taken-for-vmalloc.ts";
 import dmaDeviceMismatch from "./dma-device-mismatch.ts";
 import dmaHandleCrossesDevices from "./dma-handle-crosses-devices.ts";
 import dmaIovaLinkConstantOffset from "./dma-iova-link-constant-offset.ts";
@@ -60,8 +61,10 @@ import p2pSymbolNotLinkable from "./p2p-symbol-not-linkable.ts";
 import p2pUnmapOfBusAddress from "./p2p-unmap-of-bus-address.ts";
 import p2pdmaProviderSetup from "./p2pdma-provider-setup.ts";
 import p2pmemCpuAccessAndRefs from "./p2pmem-cpu-access-and-refs.ts";
+import pfnValidOfPage from "./pfn-valid-of-page.ts";
 import physUsedAsDmaAddr from "./phys-used-as-dma-addr.ts";
 import removedDmaApi from "./removed-dma-api.ts";
+import sgPageOffsetLost from "./sg-page-offset-lost.ts";
 
 /** Every rule, sorted by id. */
 export const rules: readonly Rule[] = [
@@ -70,6 +73,7 @@ export const rules: readonly Rule[] = [
   dmaApiVersionMismatch,
   dmaBufferFilledAfterMap,
   dmaBufferUsedBeforeUnmap,
+  dmaCoherentTakenForVmalloc,
   dmaDeviceMismatch,
   dmaHandleCrossesDevices,
   dmaIovaLinkConstantOffset,
@@ -120,6 +124,8 @@ export const rules: readonly Rule[] = [
   p2pUnmapOfBusAddress,
   p2pdmaProviderSetup,
   p2pmemCpuAccessAndRefs,
+  pfnValidOfPage,
   physUsedAsDmaAddr,
   removedDmaApi,
+  sgPageOffsetLost,
 ];
