@@ -4,11 +4,12 @@
  * @module
  */
 
-import { type Declarator, walkStmt } from "./engine/ast.ts";
-import { defineRule, type FunctionView } from "./engine/rule.ts";
-import { flow } from "./facts/flow.ts";
+import { type Declarator, type Expr, walkStmt } from "./engine/ast.ts";
+import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
+import { type Flow, flow } from "./facts/flow.ts";
 import { constant, isMixed, outcomeOf, type Test } from "./facts/outcome.ts";
 import { isMapper } from "./facts/place.ts";
+import { removed } from "./facts/removed.ts";
 
 const UNSIGNED = /^(?:size_t|dma_addr_t|unsigned\b.*|u(?:8|16|32|64)|uint\w*_t|bool)$/;
 
@@ -36,6 +37,8 @@ test for \`< length\` as well.`,
   ],
   messages: {
     zero: "`{test}` misses the failure: {callee}() returns a negative error since v5.15, not 0",
+    compared:
+      "`{test}` is never true for the negative error that {callee}() returns since v5.15: `{size}` is unsigned, and so is the comparison",
     unsigned:
       "`{place}` is a {type}: the negative error that {callee}() returns since v5.15 becomes a large size in it",
   },
@@ -73,8 +76,40 @@ test for \`< length\` as well.`,
 +	return 0;
 +}`,
     },
+    {
+      title: "compared with a size_t",
+      patch: String.raw`
++static int foo_map(struct foo *foo, struct sg_table *sgt, size_t size)
++{
++	if (iommu_map_sgtable(foo->domain, foo->iova, sgt, IOMMU_READ) < size) /* want: compared */
++		return -ENOMEM;
++	return 0;
++}`,
+    },
+    {
+      title: "the cast goes away",
+      path: "drivers/iommu/foo-iommu.c",
+      patch: String.raw`
+@@ static void *foo_alloc(struct foo *foo, struct sg_table *sgt,
+ 	if (iommu_map_sg(foo->domain, foo->iova, sgt->sgl, sgt->orig_nents, foo->prot, GFP_ATOMIC)
+-			< (ssize_t)size)
++			< size) /* want: compared */
+ 		goto out_free;`,
+    },
   ],
   good: [
+    {
+      title: "compared as a signed number",
+      patch: String.raw`
++static int foo_map(struct foo *foo, struct sg_table *sgt, size_t size, int len)
++{
++	if (iommu_map_sgtable(foo->domain, foo->iova, sgt, IOMMU_READ) < (ssize_t)size) /* ok: compared */
++		return -ENOMEM;
++	if (iommu_map_sgtable(foo->domain, foo->iova, sgt, IOMMU_READ) < len) /* ok: compared */
++		return -ENOMEM;
++	return 0;
++}`,
+    },
     {
       title: "a negative result is an error, or only the full length is a success",
       patch: String.raw`
@@ -103,11 +138,30 @@ test for \`< length\` as well.`,
     },
   ],
   *check(fn, use) {
-    if (isMapper(fn.file)) return;
     const values = use(flow, fn);
     for (const { call, api, node } of values.calls) {
       if (api?.failure !== "size-or-errno") continue;
       const outcome = outcomeOf(call, node, values);
+      const fooled = outcome.tests.find((test) => isUnsigned(test, values, fn, use));
+      const isSigned = outcome.kept === null ||
+        /^(?:ssize_t|long|int|s64)$/.test(typeOfTarget(outcome.kept.target, values) ?? "");
+      // A sign that is asked for elsewhere is not missed here.
+      if (fooled !== undefined && isSigned && !outcome.tests.some(isSignAsked)) {
+        yield {
+          at: fooled.with!,
+          say: "compared",
+          with: {
+            callee: call.name,
+            test: fn.file.textOf(fooled.expr),
+            size: fn.file.textOf(fooled.with!),
+          },
+          because: [{ at: call, note: "returns the bytes mapped, or a negative error" }],
+          wanted: `(ssize_t)${fn.file.textOf(fooled.with!)}`,
+          subject: `${outcome.kept?.place ?? ""} compared`,
+        };
+        continue;
+      }
+      if (isMapper(fn.file)) continue;
       const tests = outcome.tests.filter((test) => !isMixed(outcome, node, test.node, values));
       if (tests.length < outcome.tests.length || tests.length === 0) continue;
       const link = { at: call, note: "returns the bytes mapped, or a negative error" };
@@ -147,6 +201,25 @@ test for \`< length\` as well.`,
     }
   },
 });
+
+const typeOfTarget = (target: Expr | Declarator, values: Flow): string | null =>
+  "kind" in target ? values.typeOf(target) : target.type;
+
+/** Compared with what C makes an unsigned comparison of: as wide as the result, and without a sign. */
+function isUnsigned(test: Test, values: Flow, fn: FunctionView, use: Use): boolean {
+  if (test.op !== "<" || test.with === null || test.with.kind === "cast") return false;
+  const type = values.typeOf(test.with);
+  if (type !== null) {
+    return /^(?:const )?(?:size_t|unsigned long(?: long)?|u64|dma_addr_t|phys_addr_t)$/.test(type);
+  }
+  // Where the type is not shown, the cast that the patch takes away was there for a reason.
+  const size = fn.file.textOf(test.with);
+  return new RegExp(`\\((?:ssize_t|long|s64|int)\\) ?\\(?${size.replace(/[^\w]/g, "\\$&")}\\b`)
+    .test(use(removed, fn.file).at(test.expr));
+}
+
+const isSignAsked = (test: Test): boolean =>
+  test.op === "err-value" || (test.with !== null && constant(test.with) === 0n && /^[<>]=?$/.test(test.op));
 
 /** Compared with 0 for equality. */
 const isZero = (test: Test) =>

@@ -63,6 +63,7 @@ import p2pdmaProviderSetup from "./p2pdma-provider-setup.ts";
 import p2pmemCpuAccessAndRefs from "./p2pmem-cpu-access-and-refs.ts";
 import pfnValidOfPage from "./pfn-valid-of-page.ts";
 import physUsedAsDmaAddr from "./phys-used-as-dma-addr.ts";
+import rdmaMapMrShort from "./rdma-map-mr-short.ts";
 import removedDmaApi from "./removed-dma-api.ts";
 import sgPageOffsetLost from "./sg-page-offset-lost.ts";
 
@@ -126,6 +127,7 @@ export const rules: readonly Rule[] = [
   p2pmemCpuAccessAndRefs,
   pfnValidOfPage,
   physUsedAsDmaAddr,
+  rdmaMapMrShort,
   removedDmaApi,
   sgPageOffsetLost,
 ];

@@ -45,6 +45,8 @@ const TYPES = [
 ];
 /** The dma-buf API, and what hands out a domain. */
 const OBJECTS = [...LOCKING.map(({ name }) => name), "dma_buf_ops", "iommu_get_domain_for_dev"];
+/** What puts DMA segments into a memory region of RDMA. */
+const REGIONS = ["ib_map_mr_sg", "ib_map_mr_sg_zbva"];
 /** What reads the DMA side of a scatterlist entry and is no address. */
 const LENGTHS = ["sg_dma_len"];
 /** Members of struct device that say what it can address, and the addresses of a struct dma_slave_config. */
@@ -80,6 +82,7 @@ export function createConcerns(
     ...OBJECTS,
     ...LIST_FILLERS.keys(),
     ...LENGTHS,
+    ...REGIONS,
     ...MEMBERS,
     ...DIRECTIONS.map(({ name }) => name),
   ]);

@@ -216,6 +216,18 @@ const RDMA: readonly Api[] = [
     source: IB,
   }),
   row({
+    name: "ib_dma_virt_map_sg",
+    role: "map",
+    params: ["ib-device", "sg", "nents"],
+    returns: "nents-mapped",
+    handle: 1,
+    memory: 1,
+    failure: "zero",
+    families: ["sg"],
+    undo: [],
+    source: "include/rdma/ib_verbs.h: sets the DMA side to the CPU side's addresses; nothing to undo",
+  }),
+  row({
     name: "ib_dma_map_sg_attrs",
     role: "map",
     params: ["ib-device", "sg", "nents", "direction", "attrs"],

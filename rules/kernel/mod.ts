@@ -68,6 +68,7 @@ export const WORDS: readonly string[] = [
   "phys_addr_t",
   "iommu_map",
   "iommu_get_domain",
+  "ib_map_mr_sg",
   "pci_res",
   "P2PDMA",
   "p2pm",
