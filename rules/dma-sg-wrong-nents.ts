@@ -77,6 +77,8 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
       "{callee}() was given `{was}`, the number of entries, and is now given `{count}`: nothing shows that it counts what was mapped",
     program:
       "{callee}() is given `{count}` entries, but {map}() may have merged them: what it returned, `{kept}`, is the number of DMA segments",
+    entries:
+      "{callee}() reads the DMA side and is given `{count}`, the number of entries of the CPU side: the number of DMA segments is `{wanted}`",
     walk:
       "the loop walks the entries of the CPU side and reads {read}(): there may be fewer DMA segments than entries",
     unmapped:
@@ -147,6 +149,19 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
 +		return -EIO;
 +	tx = dmaengine_prep_slave_sg(foo->chan, sgl, nents, DMA_MEM_TO_DEV, 0); /* want: program */
 +	return foo_issue(foo, tx);
++}`,
+    },
+    {
+      title: "the table's entries are programmed",
+      patch: String.raw`
++static int foo_submit(struct foo *foo, struct sg_table *sgt)
++{
++	struct dma_async_tx_descriptor *tx;
++
++	tx = dmaengine_prep_slave_sg(foo->chan, sgt->sgl, sgt->orig_nents, DMA_MEM_TO_DEV, 0); /* want: entries */
++	if (!tx)
++		return -EIO;
++	return foo_reg(foo, ib_map_mr_sg(foo->mr, foo->sgt.sgl, foo->sgt.orig_nents, NULL, SZ_4K)); /* want: entries */
 +}`,
     },
     {
@@ -467,6 +482,21 @@ function* programmed(fn: FunctionView, values: Flow, mapped: readonly Mapped[]) 
     const count = call.args[api.nents];
     if (list === undefined || count === undefined) continue;
     const form = values.canonical(count);
+    const table = tableOf(values.canonical(list));
+    if (table !== null && (form === `${table}->orig_nents` || form === `${table}.orig_nents`)) {
+      const wanted = fn.file.textOf(count).replace(/orig_nents$/, "nents");
+      yield {
+        at: count,
+        say: "entries" as const,
+        with: { callee: call.name, count: fn.file.textOf(count), wanted },
+        because: [{ at: count, note: "what was mapped; the mapping may have merged some of them" }],
+        wanted: withCount(call, count, wanted, fn),
+        severity: "warning" as const,
+        confidence: "medium" as const,
+        subject: `${values.canonical(list)} ${call.name}`,
+      };
+      continue;
+    }
     const map = mapped.find((m) =>
       m.kept !== null && sameList(m.list, values.canonical(list)) && m.count === form && m.kept !== m.count
     );

@@ -5,8 +5,9 @@
  */
 
 import type { Expr } from "./engine/ast.ts";
-import { type Because, defineRule } from "./engine/rule.ts";
+import { type Because, defineRule, type FunctionView } from "./engine/rule.ts";
 import { chain, ownerText } from "./facts/evidence.ts";
+import { flow } from "./facts/flow.ts";
 import type { Origin } from "./facts/origin.ts";
 import { physical } from "./facts/physical.ts";
 import { isImplementation } from "./facts/place.ts";
@@ -44,6 +45,8 @@ it. dmaengine translates the CPU physical address of a slave's FIFO itself.`,
       "`{place}` is a CPU physical address and is set to the PCI bus address `{value}`: use pci_resource_start()",
     twice:
       "{callee}() adds the bus offset, and `{value}` is a PCI bus address already: give it the CPU physical address",
+    named:
+      "{function}() returns a PCI bus address and is named and used as one that the CPU sees: call it what it is, pci_bus_addr_t",
     cell:
       "`{value}` is a raw cell of the device tree, an address of the parent bus, and is used as a CPU physical address: take the start of the struct resource",
   },
@@ -89,8 +92,31 @@ it. dmaengine translates the CPU physical address of a slave's FIFO itself.`,
 +	return dmaengine_slave_config(foo->chan, &cfg);
 +}`,
     },
+    {
+      title: "a helper named after the other space",
+      patch: String.raw`
++static u64 foo_bar_phys_addr(struct foo *foo, struct pci_dev *pdev, int bar) /* want: named */
++{
++	if (foo->is_fixed)
++		return foo->fixed;
++	return pci_bus_address(pdev, bar);
++}`,
+    },
   ],
   good: [
+    {
+      title: "a helper named for what it returns",
+      patch: String.raw`
++static u64 foo_bar_bus_addr(struct foo *foo, struct pci_dev *pdev, int bar)
++{
++	return pci_bus_address(pdev, bar); /* ok: named */
++}
++
++static phys_addr_t foo_bar_phys(struct pci_dev *pdev, int bar)
++{
++	return pci_resource_start(pdev, bar); /* ok: named */
++}`,
+    },
     {
       title: "the CPU's view",
       patch: String.raw`
@@ -137,6 +163,22 @@ it. dmaengine translates the CPU physical address of a slave's FIFO itself.`,
   *check(fn, use) {
     const { file } = fn;
     if (isImplementation(file)) return;
+    const returned = isNamedPhysical(fn)
+      ? use(flow, fn).returns.find(({ origins }) =>
+        origins.some((o) => o.meaning === "pci-bus" && o.certainty === "exact")
+      )
+      : undefined;
+    if (returned !== undefined) {
+      yield {
+        at: { start: fn.node.start, end: fn.node.body.start },
+        say: "named",
+        with: { function: fn.name },
+        because: [{ at: returned.value, note: "PCI bus address" }],
+        severity: "warning",
+        confidence: "medium",
+        subject: fn.name,
+      };
+    }
     // A cell is translated once, however many registers are found by it.
     const told = new Set<Expr>();
     for (const used of use(physical, fn)) {
@@ -171,6 +213,10 @@ it. dmaengine translates the CPU physical address of a slave's FIFO itself.`,
     }
   },
 });
+
+/** Whether the function says by its name or its type that it returns a CPU physical address. */
+const isNamedPhysical = (fn: FunctionView): boolean =>
+  /phys_addr_t$/.test(fn.node.returns) || /(?:^|_)phys(?:_?addr(?:ess)?)?$/.test(fn.name);
 
 function weaken(
   origin: Origin,

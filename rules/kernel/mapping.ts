@@ -224,8 +224,8 @@ const RDMA: readonly Api[] = [
     memory: 1,
     failure: "zero",
     families: ["sg"],
-    undo: [],
-    source: "include/rdma/ib_verbs.h: sets the DMA side to the CPU side's addresses; nothing to undo",
+    undo: IB_UNMAP_SG,
+    source: "include/rdma/ib_verbs.h: the DMA side gets the CPU side's addresses",
   }),
   row({
     name: "ib_dma_map_sg_attrs",
@@ -691,6 +691,17 @@ const DMA_ENGINE: readonly Api[] = [
     failure: "null",
     source: ENGINE,
   }),
+  ...["ib_map_mr_sg", "ib_map_mr_sg_zbva"].map((name) =>
+    row({
+      name,
+      role: "hardware",
+      params: ["none", "sg", "nents-mapped"],
+      memory: 1,
+      nents: 2,
+      failure: "short",
+      source: "drivers/infiniband/core/verbs.c: maps a DMA mapped list into a memory region",
+    })
+  ),
   row({
     name: "dmaengine_prep_dma_cyclic",
     role: "hardware",
