@@ -5,12 +5,13 @@
  */
 
 import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
+import { type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
 import { addressed, constantOf, termsOf, wideProduct } from "./facts/addressed.ts";
 import { mentioned } from "./facts/mention.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { handling } from "./facts/mappings.ts";
-import { isTest } from "./facts/place.ts";
+import { isAlwaysWide, isTest } from "./facts/place.ts";
 import { removed } from "./facts/removed.ts";
 import { bitsOf, isAddressType, widthOf, widthOfType } from "./facts/width.ts";
 import { API } from "./kernel/mod.ts";
@@ -63,6 +64,9 @@ are taken as meant.`,
       "`{expr}` was computed as a {type} before: without the cast it is computed in the width of `{operand}`",
     narrowed: "`{handle}` was a {type} before, and {now} does not hold one",
     long: "{callee}() works in unsigned long, too narrow for what `{handle}`, a {type}, makes of it",
+    late:
+      "`{expr}` is shifted in {width} before the cast to {type} widens it: cast the operand, not the result",
+    offset: "`{handle}` is the offset within a page: `{expr}` is always 0",
     masked: "`{handle}` has 32 bits: `{expr}` is always 0",
     bit: "`{handle}` has 32 bits: `{bit}` is lost",
     narrow: "`{handle}` has 32 bits and gets the {what} of {callee}()",
@@ -79,6 +83,31 @@ are taken as meant.`,
 +static void foo_alloc(struct foo *foo, dma_addr_t *handle, int pageno)
 +{
 +	*handle = foo->base + (pageno << PAGE_SHIFT); /* want: shift */
++}`,
+    },
+    {
+      title: "the cast comes too late",
+      patch: String.raw`
++static bool foo_is_low(struct foo *foo, dma_addr_t addr, unsigned long first_pfn)
++{
++	return addr < foo_to_dma(foo, (phys_addr_t)(first_pfn << PAGE_SHIFT)); /* want: late */
++}
++
++static void foo_pair(struct foo *foo, u32 lo, u32 hi)
++{
++	foo_set_base(foo, (dma_addr_t)(hi << 32) | lo); /* want: late */
++}`,
+    },
+    {
+      title: "the page of what is an offset in one",
+      patch: String.raw`
++static void foo_clean(struct foo *foo, dma_addr_t handle, size_t size)
++{
++	unsigned long offset = handle & ~PAGE_MASK;
++
++	offset &= PAGE_MASK; /* want: offset */
++	foo_flush(foo, offset, size);
++	offset = 0;
 +}`,
     },
     {
@@ -272,6 +301,22 @@ are taken as meant.`,
 +}`,
     },
     {
+      title: "cast first, and an offset that is an address again",
+      patch: String.raw`
++static dma_addr_t foo_pair(u32 lo, u32 hi, unsigned long pfn, u32 index)
++{
++	return ((u64)hi << 32) | lo | ((phys_addr_t)pfn << PAGE_SHIFT) | (u64)(index << 4); /* ok: late */
++}
++
++static unsigned long foo_page(dma_addr_t handle)
++{
++	unsigned long offset = handle & ~PAGE_MASK;
++
++	offset += handle;
++	return offset & PAGE_MASK; /* ok: offset */
++}`,
+    },
+    {
       title: "halves on purpose",
       patch: String.raw`
 +static void foo_set(struct foo *foo, dma_addr_t addr)
@@ -302,7 +347,36 @@ are taken as meant.`,
       const top = node.expr ?? node.decl?.init ?? null;
       if (top === null) continue;
       const parts: (Expr & { kind: "binary" })[] = [];
-      walkExpr(top, (part) => part.kind === "binary" && parts.push(part));
+      const casts: (Expr & { kind: "cast" })[] = [];
+      walkExpr(top, (part) => {
+        if (part.kind === "binary") parts.push(part);
+        if (part.kind === "cast") casts.push(part);
+      });
+      for (const cast of casts) {
+        const late = lateCast(cast, values, fn);
+        if (late === null || seen.has(late.shift)) continue;
+        seen.add(late.shift);
+        yield {
+          at: cast,
+          say: "late",
+          with: { expr: fn.file.textOf(late.shift), width: late.width, type: cast.type },
+          because: [{ at: late.shift, note: `computed in ${late.width}` }],
+          severity: late.width === "32 bits" ? "error" : "warning",
+          wanted: `(${cast.type})${fn.file.textOf(late.shift)}`,
+          subject: fn.file.textOf(cast),
+        };
+      }
+      const offset = pageOfOffset(top, values);
+      if (offset !== null) {
+        yield {
+          at: offset.at,
+          say: "offset",
+          with: { handle: fn.file.textOf(offset.name), expr: fn.file.textOf(offset.at) },
+          because: [{ at: offset.set, note: "what lies below the page size" }],
+          confidence: "high",
+          subject: fn.file.textOf(offset.at),
+        };
+      }
       for (const part of parts) {
         const handle = part.op === "&" ? emptied(part, values, fn) : null;
         if (handle !== null) {
@@ -548,6 +622,76 @@ function castBefore(
     text.includes(`(${type})${left}${rest}`) || text.includes(`(${type})(${left})${rest}`)
   ) ?? null;
 }
+
+/** A shift towards an address that a cast around it widens when its upper bits are gone; null: nothing is lost. */
+function lateCast(
+  cast: Expr & { kind: "cast" },
+  values: Flow,
+  fn: FunctionView,
+): { shift: Expr & { kind: "binary" }; width: "32 bits" | "unsigned long" } | null {
+  const shift = cast.value;
+  if (widthOfType(cast.type) !== 64 || shift.kind !== "binary" || shift.op !== "<<") return null;
+  const width = widthOf(shift.left, values);
+  const by = shift.right.kind === "number" && shift.right.value !== null ? Number(shift.right.value) : null;
+  if (width === 32 && by !== null && by >= 32 && shift.left.kind !== "number") {
+    return { shift, width: "32 bits" };
+  }
+  if (!PAGE_SHIFT.test(nameOf(shift.right)) || LONG_IS_WIDE.test(fn.file.path)) return null;
+  if (width === 32) {
+    // Pages of one buffer fit; page numbers are as large as memory is.
+    return PAGE_NUMBER.test(nameOf(shift.left)) ? { shift, width: "32 bits" } : null;
+  }
+  const isPfn = /pfn/i.test(nameOf(shift.left)) || isPfnCall(shift.left);
+  return width !== 64 && isPfn && isAddressType(cast.type) && !isAlwaysWide(fn.file)
+    ? { shift, width: "unsigned long" }
+    : null;
+}
+
+/** `offset &= PAGE_MASK` of a variable that was set once, to the part of an address below the page size. */
+function pageOfOffset(top: Expr, values: Flow): { at: Expr; name: Expr; set: Expr } | null {
+  let found: { at: Expr; name: Expr; set: Expr } | null = null;
+  walkExpr(top, (expr) => {
+    const [name, mask] = expr.kind === "assign" && expr.op === "&="
+      ? [expr.target, expr.value]
+      : expr.kind === "binary" && expr.op === "&"
+      ? [expr.left, expr.right]
+      : [null, null];
+    if (name?.kind !== "ident" || mask?.kind !== "ident" || mask.name !== "PAGE_MASK") return;
+    const node = values.nodeOf(name) ?? values.nodeOf(expr);
+    const leadsHere = (from: CfgNode) =>
+      node === null || search(from, (at) => at === node ? "hit" : "go").hit !== null;
+    const sets = values.stores.filter((store) =>
+      store.place === name.name && store.node !== node && leadsHere(store.node)
+    );
+    const [set] = sets;
+    const isChanged = values.cfg.nodes.some((step) => {
+      const { expr: other } = step;
+      let changes = false;
+      if (other !== null && leadsHere(step)) {
+        walkExpr(other, (inner) => {
+          changes ||= inner.kind === "update" && inner.operand.kind === "ident" &&
+            inner.operand.name === name.name;
+          changes ||= inner.kind === "unary" && inner.op === "&" && inner.operand.kind === "ident" &&
+            inner.operand.name === name.name;
+        });
+      }
+      return changes;
+    });
+    if (set === undefined || sets.length > 1 || set.op !== "=" || isChanged || !isBelowPage(set.value)) {
+      return;
+    }
+    found = { at: expr, name, set: set.value };
+  });
+  return found;
+}
+
+const isBelowPage = (value: Expr): boolean =>
+  (value.kind === "call" && value.name === "offset_in_page") ||
+  (value.kind === "binary" && value.op === "&" &&
+    [value.left, value.right].some((side) =>
+      side.kind === "unary" && side.op === "~" && side.operand.kind === "ident" &&
+      side.operand.name === "PAGE_MASK"
+    ));
 
 const isPageShift = (by: Expr) =>
   PAGE_SHIFT.test(nameOf(by)) || (by.kind === "number" && by.value !== null && by.value >= 12n);

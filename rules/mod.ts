@@ -7,6 +7,7 @@
 import type { Rule } from "./engine/rule.ts";
 import dmaAddrMappedAgain from "./dma-addr-mapped-again.ts";
 import dmaAddrTruncated from "./dma-addr-truncated.ts";
+import dmaAddrWidthAssumed from "./dma-addr-width-assumed.ts";
 import dmaApiVersionMismatch from "./dma-api-version-mismatch.ts";
 import dmaBufferFilledAfterMap from "./dma-buffer-filled-after-map.ts";
 import dmaBufferUsedBeforeUnmap from "./dma-buffer-used-before-unmap.ts";
@@ -71,6 +72,7 @@ import sgPageOffsetLost from "./sg-page-offset-lost.ts";
 export const rules: readonly Rule[] = [
   dmaAddrMappedAgain,
   dmaAddrTruncated,
+  dmaAddrWidthAssumed,
   dmaApiVersionMismatch,
   dmaBufferFilledAfterMap,
   dmaBufferUsedBeforeUnmap,

@@ -19,7 +19,8 @@ const WIDE =
   /^(?:(?:unsigned |signed )?long long(?: unsigned)?(?: int)?|_?_?[us]64|u?int64_t|loff_t|sector_t|__[lb]e64)$/;
 const ADDRESS = /^(?:dma_addr_t|phys_addr_t|resource_size_t|pci_bus_addr_t)$/;
 
-const bare = (type: string): string =>
+/** The type without its storage class and qualifiers. */
+export const bare = (type: string): string =>
   type.replace(/\b(?:static|const|volatile|register)\b/g, "").replace(/\s+/g, " ").trim();
 
 /** Whether the type is one that holds a DMA, physical or PCI bus address. */
