@@ -15,7 +15,7 @@ import { API } from "./kernel/mod.ts";
 
 /** What an error message of a driver sounds like. */
 const COMPLAINS =
-  /\b(?:fail\w*|cannot|can't|can not|unable|error|no suitable|not? (?:usable|available|support\w*))\b/i;
+  /\b(?:fail\w*|cannot|can't|can not|unable|error|no suitable|no (?:usable )?dma|not? (?:usable|available|support\w*))\b/i;
 
 export default defineRule({
   id: "dma-mask-unchecked",

@@ -24,6 +24,7 @@ import dmaMappingLeak from "./dma-mapping-leak.ts";
 import dmaMappingUnchecked from "./dma-mapping-unchecked.ts";
 import dmaMappingWrongTest from "./dma-mapping-wrong-test.ts";
 import dmaMaskUnchecked from "./dma-mask-unchecked.ts";
+import dmaMaskValue from "./dma-mask-value.ts";
 import dmaMmioAttrMisuse from "./dma-mmio-attr-misuse.ts";
 import dmaPrintkFormat from "./dma-printk-format.ts";
 import dmaSgCpuListMissing from "./dma-sg-cpu-list-missing.ts";
@@ -89,6 +90,7 @@ export const rules: readonly Rule[] = [
   dmaMappingUnchecked,
   dmaMappingWrongTest,
   dmaMaskUnchecked,
+  dmaMaskValue,
   dmaMmioAttrMisuse,
   dmaPrintkFormat,
   dmaSgCpuListMissing,
