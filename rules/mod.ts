@@ -5,6 +5,7 @@
  */
 
 import type { Rule } from "./engine/rule.ts";
+import dmaAddrHalfLost from "./dma-addr-half-lost.ts";
 import dmaAddrMappedAgain from "./dma-addr-mapped-again.ts";
 import dmaAddrTruncated from "./dma-addr-truncated.ts";
 import dmaAddrWidthAssumed from "./dma-addr-width-assumed.ts";
@@ -71,6 +72,7 @@ import sgPageOffsetLost from "./sg-page-offset-lost.ts";
 
 /** Every rule, sorted by id. */
 export const rules: readonly Rule[] = [
+  dmaAddrHalfLost,
   dmaAddrMappedAgain,
   dmaAddrTruncated,
   dmaAddrWidthAssumed,
