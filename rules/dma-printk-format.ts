@@ -45,6 +45,10 @@ with \`%pad\` or \`%pa\`.`,
   messages: {
     length: "`{arg}` is a {type}, whose width varies: print it with {wanted}",
     half: "the cast of `{arg}` to {cast} prints the lower half of an address: print it with {wanted}",
+    kind: "%{conversion} reads a {reads} there, and `{arg}` is a {type}: print it with {wanted}",
+    hashed: "%{conversion} of `{arg}`, a {type}, prints a hash of it: print it with {wanted}",
+    variable:
+      "%{conversion} prints where the variable `{arg}` is, not the {type} in it: print that with {wanted}",
     value: "%{conversion} takes the address of the variable: `&{arg}`",
     resource: "%{conversion} takes a struct resource, and `{arg}` is a {type}: print it with {wanted}",
   },
@@ -72,6 +76,26 @@ with \`%pad\` or \`%pa\`.`,
 +static void foo_show(struct foo *foo, dma_addr_t addr)
 +{
 +	pr_info("ring at %pad\n", addr); /* want: value */
++}`,
+    },
+    {
+      title: "the other kind of address, and a pointer to print",
+      patch: String.raw`
++static void foo_show(struct foo *foo, dma_addr_t dma, phys_addr_t phys)
++{
++	pr_info("ring %pa\n", &dma); /* want: kind */
++	pr_info("window %pad\n", &phys); /* want: kind */
++	pr_info("ring %p\n", (void *)dma); /* want: hashed */
++	pr_info("ring %p\n", &dma); /* want: variable */
++}`,
+    },
+    {
+      title: "what a function returns",
+      patch: String.raw`
++static void foo_show(struct foo *foo, struct pci_dev *pdev, struct scatterlist *sg)
++{
++	pci_info(pdev, "BAR at %llx, ", pci_resource_start(pdev, 0)); /* want: length */
++	pci_info(pdev, "first segment at %lx\n", sg_dma_address(sg)); /* want: length */
 +}`,
     },
     {
@@ -107,6 +131,16 @@ with \`%pad\` or \`%pa\`.`,
 -	pr_debug("queue at %pad\n", &foo->queue);
 +	pr_debug("queue at %llx\n", (u64)foo->queue); /* ok: length, half */
  	foo_start(foo);`,
+    },
+    {
+      title: "each of its own kind, and a pointer that is one",
+      patch: String.raw`
++static void foo_show(struct foo *foo, dma_addr_t dma, phys_addr_t phys, resource_size_t size)
++{
++	pr_info("%pad %pa %pap %pa\n", &dma, &phys, &phys, &size); /* ok: kind */
++	pr_info("%p %p %px\n", foo, &foo->lock, foo->cpu); /* ok: hashed, variable */
++	pr_info("%llx\n", (u64)pci_resource_start(foo->pdev, 0)); /* ok: length */
++}`,
     },
     {
       title: "by reference, or widened",
@@ -174,6 +208,26 @@ with \`%pad\` or \`%pa\`.`,
             };
             continue;
           }
+          const misread = pointerOf(extension, arg, values);
+          if (misread !== null) {
+            const { type, place } = misread;
+            yield {
+              at: arg,
+              say: misread.say,
+              with: {
+                conversion: `p${extension ?? ""}`,
+                arg: fn.file.textOf(place),
+                type,
+                reads: extension === "ad" ? "dma_addr_t" : "phys_addr_t",
+                wanted: conversionFor(type),
+              },
+              because: [{ at: place, note: `declared \`${type}\`` }],
+
+              wanted: `${conversionFor(type)} and &${fn.file.textOf(place)}`,
+              subject: `${call.name} ${values.canonical(place)}`,
+            };
+            continue;
+          }
           const isAddress = extension !== undefined && /^a[dp]?$/.test(extension);
           const type = isAddress ? values.typeOf(arg) : null;
           if (!isAddress || !isAddressType(type) || arg.kind === "unary") continue;
@@ -199,7 +253,9 @@ with \`%pad\` or \`%pa\`.`,
             say: "length",
             with: { arg: fn.file.textOf(arg), type: type!, wanted: conversionFor(type!) },
             because: [{ at: format, note: `printed with %${length ?? ""}${letter}` }],
-            wanted: `${conversionFor(type!)} and &${fn.file.textOf(arg)}`,
+            wanted: isPlace(arg)
+              ? `${conversionFor(type!)} and &${fn.file.textOf(arg)}`
+              : `(u64)${fn.file.textOf(arg)}`,
             subject: `${call.name} ${values.canonical(arg)}`,
           };
           continue;
@@ -238,10 +294,43 @@ function formerly(text: string): ReadonlyMap<string, string> {
 
 const conversionFor = (type: string) => type.includes("dma_addr_t") ? "%pad" : "%pa";
 
+/** A pointer conversion that does not print the address it is given; null when it does. */
+function pointerOf(
+  extension: string | undefined,
+  arg: Expr,
+  values: Flow,
+): { say: "kind" | "hashed" | "variable"; type: string; place: Expr } | null {
+  const place = arg.kind === "unary" && arg.op === "&" ? arg.operand : bareOf(arg);
+  const type = isPlace(place) ? plainType(place, values) : null;
+  if (!isAddressType(type)) return null;
+  const isPlain = extension === undefined || /^[xK]$/.test(extension);
+  if (place === (arg.kind === "unary" ? arg.operand : null)) {
+    if (isPlain) return { say: "variable", type: type!, place };
+    if (extension !== "ad" && extension !== "a" && extension !== "ap") return null;
+    return (extension === "ad") === type!.includes("dma_addr_t") ? null : { say: "kind", type: type!, place };
+  }
+  return isPlain ? { say: "hashed", type: type!, place } : null;
+}
+
+const bareOf = (expr: Expr): Expr => expr.kind === "cast" ? bareOf(expr.value) : expr;
+
+/** What the kernel's functions return, as far as their width varies. */
+const RETURNS: ReadonlyMap<string, string> = new Map([
+  ["sg_dma_address", "dma_addr_t"],
+  ["pci_resource_start", "resource_size_t"],
+  ["pci_resource_end", "resource_size_t"],
+  ["pci_resource_len", "resource_size_t"],
+  ["resource_size", "resource_size_t"],
+  ["pci_bus_address", "pci_bus_addr_t"],
+  ["virt_to_phys", "phys_addr_t"],
+  ["page_to_phys", "phys_addr_t"],
+]);
+
 const isPlace = (expr: Expr) => expr.kind === "ident" || expr.kind === "member" || expr.kind === "index";
 
 /** The declared type of a variable, or of a sum with one. */
 function plainType(expr: Expr, values: Flow): string | null {
+  if (expr.kind === "call") return RETURNS.get(expr.name) ?? null;
   if (isPlace(expr)) return values.typeOf(expr)?.replace(/\b(?:const|static|volatile)\b/g, "").trim() ?? null;
   if (expr.kind === "binary" && (expr.op === "+" || expr.op === "-" || expr.op === "&")) {
     const left = plainType(expr.left, values);
