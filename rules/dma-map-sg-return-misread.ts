@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Expr } from "./engine/ast.ts";
 import { defineRule } from "./engine/rule.ts";
 import { flow } from "./facts/flow.ts";
 import { handling } from "./facts/mappings.ts";
@@ -40,6 +41,8 @@ route between the two devices (\`-EREMOTEIO\`).`,
     negative: "`{test}` is never true: {callee}() returns 0 when it fails, never a negative value",
     inverted: "{callee}() returns {success} on success: the test takes that for the failure",
     ignored: "the result of {callee}() is ignored: it is the only sign that the list was not mapped",
+    unsigned:
+      "`{test}` is never true: the result of {callee}() is kept in a {type}, which holds no negative error",
     count:
       "{callee}() returns 0 or a negative error, not a number of segments: that is in `nents` of the table",
   },
@@ -55,6 +58,32 @@ route between the two devices (\`-EREMOTEIO\`).`,
 +	if (n < 0) /* want: negative */
 +		return n;
 +	return foo_start(foo, foo->sgl, n);
++}`,
+    },
+    {
+      title: "a negative count is waited for, and then the segments are walked",
+      patch: String.raw`
++static int foo_map(struct foo *foo, struct scatterlist *sgl, int nents)
++{
++	int i, n = dma_map_sg(foo->dev, sgl, nents, DMA_TO_DEVICE);
++
++	if (n < 0) /* want: negative */
++		return n;
++	for (i = 0; i < n; i++)
++		foo_push(foo, i);
++	return 0;
++}`,
+    },
+    {
+      title: "a negative error in an unsigned variable",
+      patch: String.raw`
++static int foo_map(struct foo *foo, struct sg_table *sgt)
++{
++	unsigned int ret = dma_map_sgtable(foo->dev, sgt, DMA_TO_DEVICE, 0);
++
++	if (ret < 0) /* want: unsigned */
++		return ret;
++	return foo_start(foo, sgt);
 +}`,
     },
     {
@@ -172,9 +201,10 @@ route between the two devices (\`-EREMOTEIO\`).`,
         note: `returns ${isCount ? "the number of segments, 0 on failure" : "0 on success"}`,
       };
       if (isCount) {
-        const negative = outcome.tests.filter(isNegative);
+        const asked = outcome.tests.filter((test) => !isBound(test));
+        const negative = asked.filter(isNegative);
         const first = negative[0];
-        if (first !== undefined && negative.length === outcome.tests.length && negative.every(isSure)) {
+        if (first !== undefined && negative.length === asked.length && negative.every(isSure)) {
           yield {
             at: first.expr,
             say: "negative",
@@ -185,6 +215,23 @@ route between the two devices (\`-EREMOTEIO\`).`,
           continue;
         }
       } else {
+        const kept = outcome.kept?.target;
+        const type = kept === undefined ? null : "kind" in kept ? values.typeOf(kept) : kept.type;
+        const blind = outcome.tests.filter((test) => !isBound(test));
+        if (
+          type !== null && UNSIGNED.test(type) && blind.length > 0 &&
+          blind.every((test) => isNegative(test) && isSure(test))
+        ) {
+          yield {
+            at: blind[0]!.expr,
+            say: "unsigned",
+            with: { callee: call.name, test: fn.file.textOf(blind[0]!.expr), type },
+            because: [link],
+            wanted: `int ${outcome.kept!.place}`,
+            subject,
+          };
+          continue;
+        }
         const counted = outcome.tests.find((test) => isCounted(test) && isSure(test));
         const isInNents = outcome.kept !== null && /(?:->|\.)nents$/.test(outcome.kept.place);
         if (counted !== undefined || isInNents) {
@@ -218,6 +265,16 @@ route between the two devices (\`-EREMOTEIO\`).`,
     }
   },
 });
+
+const UNSIGNED = /^(?:unsigned(?: int| long)?|size_t|u(?:8|16|32|64)|uint\w*_t)$/;
+
+/** The end of a loop over the segments, and no question about the failure. */
+const isBound = (test: Test): boolean =>
+  test.with !== null && constant(test.with) === null && /^(?:>=?|!=)$/.test(test.op) &&
+  test.node.kind === "test" && isCursor(test.with);
+
+const isCursor = (expr: Expr): boolean =>
+  expr.kind === "ident" && /^[ijkn]$|^(?:idx|index|cur|pos)$/.test(expr.name);
 
 /** Never true of a count. */
 function isNegative(test: Test): boolean {

@@ -9,7 +9,7 @@ import { partsOf, walkExpr, walkStmt } from "./engine/ast.ts";
 import { type CfgNode, search, testOperand } from "./engine/cfg.ts";
 import { type Because, defineRule, type FunctionView, type Use } from "./engine/rule.ts";
 import { mentioned } from "./facts/mention.ts";
-import { type CallSite, type Flow, flow, mentions } from "./facts/flow.ts";
+import { type CallSite, type Flow, flow, mentions, structName } from "./facts/flow.ts";
 import { type Former, formerCall } from "./facts/former.ts";
 import { isMapper } from "./facts/place.ts";
 import { API, ITERATORS } from "./kernel/mod.ts";
@@ -98,6 +98,26 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
 +	foo_start(foo, sgl, n);
 +	dma_unmap_sg(foo->dev, sgl, n, DMA_TO_DEVICE); /* want: returned */
 +	return 0;
++}`,
+    },
+    {
+      title: "the returned count is kept for later",
+      patch: String.raw`
++struct foo_job {
++	struct scatterlist *sgl;
++	unsigned int nr;
++	unsigned int nr_mapped;
++};
++
++static int foo_map(struct foo *foo, struct foo_job *job)
++{
++	job->nr_mapped = dma_map_sg(foo->dev, job->sgl, job->nr, DMA_TO_DEVICE);
++	return job->nr_mapped ? 0 : -ENOMEM;
++}
++
++static void foo_done(struct foo *foo, struct foo_job *job)
++{
++	dma_unmap_sg(foo->dev, job->sgl, job->nr_mapped, DMA_TO_DEVICE); /* want: returned */
 +}`,
     },
     {
@@ -259,6 +279,21 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
  	return ret;`,
     },
     {
+      title: "the number of entries is kept beside it",
+      patch: String.raw`
++static int foo_map(struct foo *foo, struct foo_job *job)
++{
++	job->nr = sg_nents(job->sgl);
++	job->nr_mapped = dma_map_sg(foo->dev, job->sgl, job->nr, DMA_TO_DEVICE);
++	return job->nr_mapped ? 0 : -ENOMEM;
++}
++
++static void foo_done(struct foo *foo, struct foo_job *job)
++{
++	dma_unmap_sg(foo->dev, job->sgl, job->nr, DMA_TO_DEVICE); /* ok: returned */
++}`,
+    },
+    {
       title: "a private struct with a member of that name",
       patch: String.raw`
 +struct foo_request {
@@ -321,6 +356,22 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
           unless: `\`${text}\` is set to the number of entries in lines that are not shown`,
           wanted: withCount(call, use_.countExpr, former.args[former.index!]!, fn),
           severity: "warning",
+          confidence: "medium",
+          subject,
+        };
+        continue;
+      }
+      const kept = api!.role === "map" ? null : keptElsewhere(use_, fn, use);
+      if (kept !== null) {
+        yield {
+          at: use_.countExpr,
+          say: "returned",
+          with: { callee: call.name, count: text, map: kept.site.call.name },
+          because: [{
+            at: kept.site.call,
+            note: `maps \`${fn.file.textOf(kept.countExpr)}\` entries, returns the number of segments`,
+          }],
+          wanted: withCount(call, use_.countExpr, fn.file.textOf(kept.countExpr), fn),
           confidence: "medium",
           subject,
         };
@@ -398,6 +449,33 @@ function keptIn(call: Call, values: Flow): string | null {
     return value === call;
   });
   return store?.place ?? null;
+}
+
+/** The mapping in another function of the file whose result the count's field holds; null when it may hold another. */
+function keptElsewhere(counted: Counted, fn: FunctionView, use: Use): Mapped | null {
+  const { countExpr } = counted;
+  if (countExpr.kind !== "member" || !fn.file.isWhole && !fn.file.isChanged(countExpr)) return null;
+  const struct = structName(use(flow, fn).typeOf(countExpr.object));
+  // nents of a table is told by its own message.
+  if (struct === null || struct === "sg_table") return null;
+  let found: Mapped | null = null;
+  for (const other of fn.file.functions) {
+    const values = use(flow, other);
+    for (const store of values.stores) {
+      const { target } = store;
+      if (!("kind" in target) || target.kind !== "member" || target.field !== countExpr.field) continue;
+      if (structName(values.typeOf(target.object)) !== struct) continue;
+      if (store.value.kind === "number" && store.value.value === 0n) continue;
+      const site = values.calls.find(({ call, api }) =>
+        call === store.value && api?.role === "map" && api.returns === "nents-mapped"
+      );
+      const map = site === undefined ? null : countedOf(site, values);
+      // One entry stays one, and a count that is mapped again was the number of entries.
+      if (map === null || /^1u?$/i.test(map.count) || map.count === store.place) return null;
+      found ??= { ...map, kept: store.place };
+    }
+  }
+  return found;
 }
 
 /** Whether the count is what the mapping of the same list returned. */
