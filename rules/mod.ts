@@ -10,9 +10,10 @@ import dmaAddrMappedAgain from "./dma-addr-mapped-again.ts";
 import dmaAddrTruncated from "./dma-addr-truncated.ts";
 import dmaAddrWidthAssumed from "./dma-addr-width-assumed.ts";
 import dmaApiVersionMismatch from "./dma-api-version-mismatch.ts";
+import dmaArgsSwapped from "./dma-args-swapped.ts";
 import dmaBufferFilledAfterMap from "./dma-buffer-filled-after-map.ts";
 import dmaBufferUsedBeforeUnmap from "./dma-buffer-used-before-unmap.ts";
-import dmaCoherentTakenForVmalloc from "./dma-coherent-taken-for-vmalloc.ts";
+import dmaCoherentPageLookup from "./dma-coherent-page-lookup.ts";
 import dmaDeviceMismatch from "./dma-device-mismatch.ts";
 import dmaHandleCrossesDevices from "./dma-handle-crosses-devices.ts";
 import dmaIovaLinkConstantOffset from "./dma-iova-link-constant-offset.ts";
@@ -77,9 +78,10 @@ export const rules: readonly Rule[] = [
   dmaAddrTruncated,
   dmaAddrWidthAssumed,
   dmaApiVersionMismatch,
+  dmaArgsSwapped,
   dmaBufferFilledAfterMap,
   dmaBufferUsedBeforeUnmap,
-  dmaCoherentTakenForVmalloc,
+  dmaCoherentPageLookup,
   dmaDeviceMismatch,
   dmaHandleCrossesDevices,
   dmaIovaLinkConstantOffset,

@@ -1,5 +1,5 @@
 /**
- * M04: is_vmalloc_addr() asked to find out what dma_alloc_coherent() gave.
+ * M04: what dma_alloc_coherent() gave is taken for vmalloc or linear memory.
  *
  * @module
  */
@@ -11,19 +11,21 @@ import { type CallSite, type Flow, flow } from "./facts/flow.ts";
 import { isImplementation } from "./facts/place.ts";
 
 const MMAP = /^dma_mmap_(?:coherent|wc|attrs)$/;
+/** What finds the page of a pointer of one kind. */
+const PAGE = /^(?:virt_to_(?:head_)?page|virt_to_pfn|vmalloc_to_(?:page|pfn))$/;
 /** What gives one page of either kind of memory. */
 const OTHER_WAY =
   /^(?:io_)?remap_pfn_range$|^vm_iomap_memory$|^v(?:m|malloc)_to_(?:page|pfn)$|^virt_to_(?:page|phys|pfn)$|^__pa$|^vm_insert_page$/;
 
 export default defineRule({
-  id: "dma-coherent-taken-for-vmalloc",
+  id: "dma-coherent-page-lookup",
   since: "0.1.0",
   code: "M04",
   severity: "warning",
   confidence: "medium",
   category: "memory",
   scope: "function",
-  summary: "is_vmalloc_addr() decides how coherent DMA memory is looked up or mapped to user space",
+  summary: "coherent DMA memory is looked up like vmalloc or linear memory",
   why:
     `What \`dma_alloc_coherent()\` returns is opaque: a pointer into the linear map, a vmalloc address, a remapped pool, an
 uncached alias, device memory behind \`memremap()\`. \`is_vmalloc_addr()\` tells one of these from the rest, and the other
@@ -38,6 +40,8 @@ without a question.`,
   messages: {
     branch:
       "coherent DMA memory can be other things than a vmalloc address: {callee}() is right for all of them, without the test",
+    page:
+      "{callee}() of `{pointer}`, which is coherent DMA memory: it need not be in the linear map, nor have a struct page",
     lookup:
       "`{pointer}` is coherent DMA memory: is_vmalloc_addr() does not tell whether {callee}() finds its page",
   },
@@ -64,6 +68,18 @@ without a question.`,
 +	return is_vmalloc_addr(cpu) ? vmalloc_to_page(cpu) : virt_to_page(cpu); /* want: lookup */
 +}`,
     },
+    {
+      title: "the page of a coherent buffer",
+      patch: String.raw`
++static int foo_setup(struct foo *foo)
++{
++	foo->cpu = dma_alloc_coherent(foo->dev, SZ_64K, &foo->dma, GFP_KERNEL);
++	if (!foo->cpu)
++		return -ENOMEM;
++	foo->page = virt_to_page(foo->cpu); /* want: page */
++	return 0;
++}`,
+    },
   ],
   good: [
     {
@@ -88,8 +104,22 @@ without a question.`,
   *check(fn, use) {
     if (isImplementation(fn.file)) return;
     const values = use(flow, fn);
+    const isAsked = values.calls.some(({ call }) => call.name === "is_vmalloc_addr");
     for (const site of values.calls) {
       const [pointer] = site.call.args;
+      if (PAGE.test(site.call.name) && pointer !== undefined && !isAsked) {
+        const [origin, ...more] = values.valueOf(pointer);
+        if (origin?.meaning !== "kva-coherent" || origin.certainty !== "exact" || more.length > 0) continue;
+        yield {
+          at: site.call,
+          say: "page",
+          with: { callee: site.call.name, pointer: fn.file.textOf(pointer) },
+          because: [{ at: origin.expr, file: origin.file, note: "coherent memory" }],
+          wanted: "dma_get_sgtable(), or dma_mmap_coherent()",
+          subject: `${site.call.name} ${values.canonical(pointer)}`,
+        };
+        continue;
+      }
       if (site.call.name !== "is_vmalloc_addr" || pointer === undefined) continue;
       const mmap = onlyBehind(site, values, values.canonical(pointer));
       if (mmap !== null) {
