@@ -5,11 +5,11 @@
  */
 
 import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
-import { type Because, defineRule, type SourceFile } from "./engine/rule.ts";
+import { type Because, defineRule } from "./engine/rule.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { mentioned } from "./facts/mention.ts";
 import type { Origin } from "./facts/origin.ts";
-import { isMapper, isTest } from "./facts/place.ts";
+import { isAllShown, isMapper, isTest } from "./facts/place.ts";
 import { sinks } from "./facts/sinks.ts";
 import { bitsOf, widthOfType } from "./facts/width.ts";
 
@@ -223,11 +223,6 @@ of the lower half is a slip of the pen that works as long as all memory is below
     }
   },
 });
-
-/** A file that is shown in full: one of its own, or nothing but added lines. */
-const isAllShown = (file: SourceFile): boolean =>
-  file.isWhole ||
-  (file.diff.hunks.length === 1 && file.diff.hunks[0]!.lines.every(({ kind }) => kind === "added"));
 
 /** The DMA address that a 32-bit value is made of without a shift or a mask; null when it is none. */
 function wholeAddress(value: Expr, values: Flow): Expr | null {

@@ -9,7 +9,8 @@ import { asCall, type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { formerCall, linesOf } from "./facts/former.ts";
-import { isTest } from "./facts/place.ts";
+import { mentioned } from "./facts/mention.ts";
+import { isAllShown, isTest } from "./facts/place.ts";
 import { removed } from "./facts/removed.ts";
 import { API } from "./kernel/mod.ts";
 
@@ -49,6 +50,8 @@ that takes an existing check away is another matter.`,
       "`{place}` is set up by the bus: drivers call dma_set_mask(), or dma_coerce_mask_and_coherent() where no bus did",
     half:
       "{was}() set both masks and {callee}() sets only the {one} one: the {other} mask stays what it was, 32 bits unless set",
+    one:
+      "{callee}() sets the {one} mask only, and the driver does {other} DMA as well: that keeps to the default of 32 bits",
     inverted: "{callee}() returns 0 on success: this is the branch of the success, and it reports a failure",
   },
   bad: [
@@ -65,6 +68,19 @@ that takes an existing check away is another matter.`,
  		return ret;
  	return foo_start(pdev);
  }`,
+    },
+    {
+      title: "a new driver that forgets one of them",
+      patch: String.raw`
++static int foo_probe(struct pci_dev *pdev)
++{
++	struct foo *foo = pci_get_drvdata(pdev);
++
++	if (dma_set_mask(&pdev->dev, DMA_BIT_MASK(40))) /* want: one */
++		return -EIO;
++	foo->ring = dma_alloc_coherent(&pdev->dev, SZ_4K, &foo->ring_dma, GFP_KERNEL);
++	return foo->ring ? 0 : -ENOMEM;
++}`,
     },
     {
       title: "the check goes away",
@@ -125,6 +141,19 @@ that takes an existing check away is another matter.`,
     },
   ],
   good: [
+    {
+      title: "a new driver with one kind of DMA, or with the default of 32 bits",
+      patch: String.raw`
++static int foo_probe(struct pci_dev *pdev)
++{
++	struct foo *foo = pci_get_drvdata(pdev);
++
++	if (dma_set_coherent_mask(&pdev->dev, DMA_BIT_MASK(40))) /* ok: one */
++		return -EIO;
++	foo->ring = dma_alloc_coherent(&pdev->dev, SZ_4K, &foo->ring_dma, GFP_KERNEL);
++	return foo->ring ? 0 : -ENOMEM;
++}`,
+    },
     {
       title: "both masks, one by one",
       patch: String.raw`
@@ -249,6 +278,22 @@ that takes an existing check away is another matter.`,
         }
       }
       const mask = call.args[1];
+      const lone = LONE.get(call.name);
+      const width = mask === undefined ? null : bitsOf(mask);
+      if (
+        lone !== undefined && width !== null && width !== 32 && isAllShown(fn.file) &&
+        mentioned(fn.file, lone.uses) && !mentioned(fn.file, lone.sets)
+      ) {
+        yield {
+          at: call,
+          say: "one",
+          with: { callee: call.name, one: lone.one, other: lone.other },
+          unless: `the ${lone.other} mask is set in another file`,
+          wanted: `dma_set_mask_and_coherent(${call.args.map((arg) => fn.file.textOf(arg)).join(", ")})`,
+          ...(width < 32 ? { severity: "error" as const } : {}),
+          subject: `${call.name} one`,
+        };
+      }
       if (node.kind === "expr" && node.expr !== null && asCall(node.expr) === call && !isVoid(node.expr)) {
         const bits = mask === undefined ? null : bitsOf(mask);
         const isSmall = bits !== null && bits < 32;
@@ -285,6 +330,23 @@ that takes an existing check away is another matter.`,
 const HALF = new Map([
   ["dma_set_coherent_mask", { was: "dma_set_mask_and_coherent", one: "coherent", other: "streaming" }],
   ["dma_set_mask", { was: "dma_set_mask_and_coherent", one: "streaming", other: "coherent" }],
+]);
+
+/** The masks that a new driver may set alone, what tells that it needs the other, and what sets that. */
+const LONE = new Map([
+  ["dma_set_mask", {
+    one: "streaming",
+    other: "coherent",
+    uses: /\bdmam?_alloc_(?:coherent|attrs|wc)\s*\(|\bdmam?_pool_create\s*\(/,
+    // A fallback to 32 bits says that the author has thought of it.
+    sets: /dma_set_coherent_mask|mask_and_coherent|coherent_dma_mask|DMA_BIT_MASK\(32\)/,
+  }],
+  ["dma_set_coherent_mask", {
+    one: "coherent",
+    other: "streaming",
+    uses: /\bdma_map_(?:single|page|sg|sgtable|phys)\w*\s*\(/,
+    sets: /dma_set_mask|mask_and_coherent|\bdma_mask\b|DMA_BIT_MASK\(32\)/,
+  }],
 ]);
 
 /** Whether the function makes the device itself: there is no bus that could have set the mask up. */

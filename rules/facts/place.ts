@@ -53,3 +53,10 @@ export function isAlwaysWide(file: SourceFile): boolean {
 export function isController(file: SourceFile): boolean {
   return isUnder(file.path, ENDPOINT_PATHS);
 }
+
+/** Whether nothing of the file is hidden: it is one of its own, or the patch shows nothing but added lines. */
+export function isAllShown(file: SourceFile): boolean {
+  const [hunk, ...more] = file.diff.hunks;
+  return file.isWhole ||
+    (hunk !== undefined && more.length === 0 && hunk.lines.every(({ kind }) => kind === "added"));
+}
