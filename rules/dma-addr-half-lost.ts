@@ -18,7 +18,7 @@ const WIDE_MASK = /DMA_BIT_MASK\(\s*(?:3[3-9]|[4-6]\d)\s*\)/;
 const NARROW_MASK = /DMA_BIT_MASK\(\s*(?:[12]?\d|3[0-2])\s*\)/;
 /** What takes an upper half, or the whole, to hardware. */
 const ANY_HIGH =
-  /upper_32_bits|>>\s*(?:3[2-9]|16\s*>>\s*16)\b|(?:write|wr|set)_?(?:q|64)\b|iowrite64|hi_lo|lo_hi|cpu_to_[lb]e64|put_unaligned_[lb]e64|addr_?hi|hi_?addr|\b__[lb]e64\b|\bmsb\b/i;
+  /upper_32_bits|>>\s*(?:3[2-9]|31\s*>>\s*1|16\s*>>\s*16)\b|(?:write|wr|set)_?(?:q|64)\b|iowrite64|hi_lo|lo_hi|cpu_to_[lb]e64|put_unaligned_[lb]e64|addr_?hi|hi_?addr|\b__[lb]e64\b|\bmsb\b/i;
 const HIGH_NAME = /(?:^|_)(?:hi|high|upper|msb|hi32|h32)(?:$|_)|(?:addr|base|ptr|dma)_?h(?:i|igh)?$|_hi\d+$/i;
 const LOW_NAME = /(?:^|_)(?:lo|low|lower|lsb|lo32|l32)(?:$|_)|(?:addr|base|ptr|dma)_?lo?w?$|_lo\d+$/i;
 const HALF = /^(upper|lower)_32_bits$/;
@@ -218,6 +218,8 @@ of the lower half is a slip of the pen that works as long as all memory is below
         with: { address: fn.file.textOf(address) },
         because,
         severity: "warning",
+        // A type alone does not say whose address it is: some devices have a small IOMMU of their own.
+        confidence: values.valueOf(address).some(({ certainty }) => certainty === "exact") ? "medium" : "low",
         subject: form,
       };
     }
