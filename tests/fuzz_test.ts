@@ -9,10 +9,13 @@ import assert from "node:assert/strict";
 import { linterFor, patchFrom } from "../bot/judge.ts";
 import { renderer } from "../bot/render/mod.ts";
 import type { Input } from "../bot/source/files.ts";
-import { exampleDiff } from "../rules/engine/example.ts";
+import { EXAMPLE_PATH, exampleDiff } from "../rules/engine/example.ts";
 import { recognise, splitMbox } from "../rules/engine/mailbox.ts";
 import { concerns } from "../rules/kernel/mod.ts";
 import { rules } from "../rules/mod.ts";
+import type { Patch } from "../rules/engine/types.ts";
+import { createReviewer } from "../rules/tree/review.ts";
+import { repositoryOf } from "./tree/memory_tree.ts";
 import { generator } from "./random.ts";
 
 const ROUNDS = 5000;
@@ -224,4 +227,50 @@ Deno.test(`check survives ${ROUNDS} damaged inputs, in time and without escapes`
   }
   // The damage must leave enough for the rules to work on, or the test tests nothing.
   assert.ok(judged > ROUNDS / 4 && findings > 50, `only ${judged} hunks judged, ${findings} findings`);
+});
+
+const SERIES_ROUNDS = 400;
+
+/** A tree in which many of the examples' patches apply: what they take from their file, one below the other. */
+function madeTree() {
+  const files = new Map<string, string[]>();
+  for (const example of rules.flatMap((rule) => [...rule.bad, ...rule.good])) {
+    const lines = files.get(example.path ?? EXAMPLE_PATH) ?? [];
+    lines.push(
+      ...exampleDiff(example).text.split("\n").filter((l) => /^[ -](?!-- )/.test(l)).map((l) => l.slice(1)),
+    );
+    files.set(example.path ?? EXAMPLE_PATH, lines);
+  }
+  return repositoryOf(
+    Object.fromEntries(Array.from(files, ([path, lines]) => [path, `${lines.join("\n")}\n`])),
+  );
+}
+
+Deno.test(`a review survives ${SERIES_ROUNDS} damaged series upon a tree`, async () => {
+  const linter = await linterFor({ rules, concerns, kernel: null, minConfidence: "low" });
+  const bases = seeds();
+  const repository = madeTree();
+  let whole = 0;
+  let findings = 0;
+  for (let round = 0; round < SERIES_ROUNDS; round++) {
+    const random = generator(round * 2654435761 + 7);
+    random(2);
+    const patches: Patch[] = [];
+    for (let i = 0; i < 3; i++) {
+      const seed = bases[random(bases.length)]!;
+      const bytes = random(2) === 0 ? seed : mutate(seed, bases[random(bases.length)]!, random);
+      for (const input of await messages(bytes)) patches.push(await patchFrom(input));
+    }
+    const started = performance.now();
+    const reports = await createReviewer(linter, concerns, round % 3 === 0 ? null : repository).review(
+      patches,
+    );
+    const ms = performance.now() - started;
+    assert.ok(ms < LIMIT_MS, `round ${round}: took ${Math.round(ms)} ms`);
+    assert.equal(reports.length, patches.length);
+    assert.deepEqual(reports.flatMap(({ faults }) => faults.map((f) => `${f.rule}: ${f.error.stack}`)), []);
+    findings += reports.reduce((sum, report) => sum + report.findings.length + report.mended.length, 0);
+    whole += reports.flatMap(({ patch, unseen }) => unseen.length === 0 ? patch.files : []).length;
+  }
+  assert.ok(whole > SERIES_ROUNDS / 4 && findings > 50, `only ${whole} files applied, ${findings} findings`);
 });
