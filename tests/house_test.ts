@@ -27,6 +27,11 @@ const LAYERS: readonly Layer[] = [
   { where: "rules/engine/", may: ["rules/engine/"], mayTypes: ["rules/kernel/types.ts"] },
   { where: "rules/facts/", may: ["rules/engine/", "rules/kernel/", "rules/facts/"] },
   { where: "rules/tree/", may: ["rules/engine/", "rules/tree/"] },
+  {
+    where: "rules/model/",
+    may: ["rules/model/", "rules/engine/version.ts"],
+    mayTypes: ["rules/kernel/types.ts"],
+  },
   { where: "rules/mod.ts", may: ["rules/"] },
   {
     where: "rules/",
