@@ -30,6 +30,7 @@ export { fileFromSource, printDiff, readPatch } from "./rules/engine/diff.ts";
 export { createLinter, type Linter, type LinterOptions } from "./rules/engine/lint.ts";
 export { mailFromText, readMail } from "./rules/engine/mail.ts";
 export { type Kind, recognise, splitMbox, unescapeFrom } from "./rules/engine/mailbox.ts";
+export { type OnMachines, onMachines } from "./rules/model/on_machines.ts";
 export { createPrefilter, type Prefilter } from "./rules/engine/prefilter.ts";
 export { rulePage } from "./rules/engine/page.ts";
 export { defineRule, type Draft, type Example, type Rule } from "./rules/engine/rule.ts";
@@ -37,6 +38,7 @@ export { assemble, type SeriesMember, type SeriesOf } from "./rules/engine/serie
 export type { GrammarBytes } from "./rules/engine/syntax.ts";
 export type * from "./rules/engine/types.ts";
 export { concerns, WORDS } from "./rules/kernel/mod.ts";
+export { standFor } from "./rules/model/stand.ts";
 export { rules } from "./rules/mod.ts";
 
 if (import.meta.main) await (await import("./bot/main.ts")).run();

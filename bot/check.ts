@@ -8,7 +8,6 @@
 import type { Prefilter } from "../rules/engine/prefilter.ts";
 import type { Rule } from "../rules/engine/rule.ts";
 import type { Confidence, Report, Severity } from "../rules/engine/types.ts";
-import type { Version } from "../rules/kernel/types.ts";
 import meta from "../deno.json" with { type: "json" };
 import type { Lot } from "../rules/tree/survey.ts";
 import type { Repository } from "../rules/tree/tree.ts";
@@ -22,6 +21,7 @@ import {
   COLOR,
   type CommandModule,
   isColorWanted,
+  kernelFrom,
   listOf,
   type Option,
   UsageError,
@@ -37,7 +37,7 @@ import {
   type Summary,
 } from "./render/mod.ts";
 import { printable } from "./render/printable.ts";
-import { CONFIDENCES, readRelease, settingsFrom, type Wishes } from "./settings.ts";
+import { CONFIDENCES, settingsFrom, type Wishes } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 const OPTIONS: readonly Option[] = [
@@ -438,14 +438,6 @@ async function wishesOf({ values }: Arguments): Promise<Wishes> {
     only: await rulesNamed(listOf(values.get("rules"))),
     without: await rulesNamed(listOf(values.get("disable"))),
   };
-}
-
-/** @throws {UsageError} If the value is no release */
-function kernelFrom(value: string | undefined): Version | null {
-  if (value === undefined) return null;
-  const release = readRelease(value);
-  if (release === null) throw new UsageError(`--kernel is "${value}", not a release such as 6.12`);
-  return release;
 }
 
 /** @throws {UsageError} If a name is no rule's */

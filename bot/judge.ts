@@ -41,9 +41,10 @@ export async function concernsOf(rules: readonly Rule[]): Promise<(code: string)
 export async function linterFor(
   { rules, concerns, kernel, minConfidence }: Judging,
 ): Promise<Linter> {
-  const [{ createLinter }, { rules: catalogue }] = await Promise.all([
+  const [{ createLinter }, { rules: catalogue }, { standFor }] = await Promise.all([
     import("../rules/engine/lint.ts"),
     import("../rules/mod.ts"),
+    import("../rules/model/stand.ts"),
   ]);
   return createLinter({
     rules,
@@ -52,6 +53,7 @@ export async function linterFor(
     minConfidence,
     // A comment in the code may name a rule that this run leaves out.
     ruleNamed: (name) => catalogue.find(({ id, code }) => id === name || code === name)?.id ?? null,
+    standFor,
     load: async () => (await import("./grammar.ts")).readGrammar(),
   });
 }

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   show: async () => (await import("./show.ts")).showCommand,
   rules: async () => (await import("./rules_command.ts")).rulesCommand,
   explain: async () => (await import("./rules_command.ts")).explainCommand,
+  model: async () => (await import("./model.ts")).modelCommand,
 };
 
 async function help(): Promise<string> {

@@ -6,6 +6,8 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import type { Version } from "../rules/kernel/types.ts";
+import { readRelease } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** An option of a command. */
@@ -124,6 +126,18 @@ export async function readArguments(command: Command, argv: readonly string[]): 
     values.set(option.name, value);
   }
   return { values, flags, operands: read._ };
+}
+
+/**
+ * The release that --kernel names; null without it.
+ *
+ * @throws {UsageError} If the value is no release
+ */
+export function kernelFrom(value: string | undefined): Version | null {
+  if (value === undefined) return null;
+  const release = readRelease(value);
+  if (release === null) throw new UsageError(`--kernel is "${value}", not a release such as 6.12`);
+  return release;
 }
 
 /** The candidate that is spelled most like `word`; null when none comes close. */

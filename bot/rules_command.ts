@@ -7,8 +7,11 @@
 import { rulePage } from "../rules/engine/page.ts";
 import type { Rule } from "../rules/engine/rule.ts";
 import { rules } from "../rules/mod.ts";
+import { onMachines } from "../rules/model/on_machines.ts";
+import { standsOf } from "../rules/model/stand.ts";
 import { COLOR, type CommandModule, isColorWanted, nearest, UsageError } from "./options.ts";
 import { paint } from "./render/color.ts";
+import { machinesList } from "./render/machines.ts";
 import { printablePage } from "./render/page.ts";
 
 /** `p2plint rules` */
@@ -61,15 +64,19 @@ export const explainCommand: CommandModule = {
   async run(args, terminal) {
     const [name, ...rest] = args.operands;
     if (name === undefined || rest.length > 0) throw new UsageError("explain takes one rule");
-    terminal.out(
-      printablePage(
-        rulePage(await ruleNamed(name)),
-        paint(isColorWanted(args, terminal)),
-      ),
-    );
+    const rule = await ruleNamed(name);
+    const brush = paint(isColorWanted(args, terminal));
+    terminal.out(printablePage(rulePage(rule) + machinesSection(rule), brush));
     return 0;
   },
 };
+
+/** What the operations that a rule is about come to on the built-in machines, as Markdown; "" when it is about none. */
+function machinesSection({ id }: Rule): string {
+  const stands = standsOf(id);
+  if (stands.length === 0) return "";
+  return ["", "## On real machines", "", ...stands.map(onMachines).flatMap(machinesList)].join("\n");
+}
 
 /**
  * The rule with this id or code.

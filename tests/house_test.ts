@@ -24,7 +24,7 @@ interface Layer {
 
 const LAYERS: readonly Layer[] = [
   { where: "rules/kernel/", may: ["rules/kernel/"] },
-  { where: "rules/engine/", may: ["rules/engine/"], mayTypes: ["rules/kernel/types.ts"] },
+  { where: "rules/engine/", may: ["rules/engine/"], mayTypes: ["rules/kernel/types.ts", "rules/model/"] },
   { where: "rules/facts/", may: ["rules/engine/", "rules/kernel/", "rules/facts/"] },
   { where: "rules/tree/", may: ["rules/engine/", "rules/tree/"] },
   {
@@ -46,7 +46,7 @@ const LAYERS: readonly Layer[] = [
       "rules/engine/syntax.ts",
     ],
   },
-  { where: "bot/render/", may: ["bot/render/"], mayTypes: ["rules/engine/"] },
+  { where: "bot/render/", may: ["bot/render/", "rules/model/"], mayTypes: ["rules/engine/"] },
   { where: "bot/source/", may: ["bot/source/", "rules/engine/", "rules/tree/"] },
   { where: "bot/main.ts", may: ["bot/", "deno.json"] },
   { where: "bot/", may: ["bot/", "rules/", "deno.json"], never: ["bot/main.ts"] },

@@ -5,6 +5,8 @@
  */
 
 import type { Finding } from "../../rules/engine/types.ts";
+import { onMachines } from "../../rules/model/on_machines.ts";
+import { machinesRow } from "./machines.ts";
 import { printableJson } from "./printable.ts";
 import { inOrder, type Judged, type Renderer, type RunStart } from "./renderer.ts";
 
@@ -118,5 +120,6 @@ function findingRow(
     fingerprint,
     since,
     help: helpOf(rule),
+    machines: finding.operation === undefined ? null : machinesRow(onMachines(finding.operation)),
   };
 }

@@ -6,8 +6,11 @@
  */
 
 import type { Defect, Finding, Mail, Span, Suppressed } from "../../rules/engine/types.ts";
+import { onMachines } from "../../rules/model/on_machines.ts";
 import { type Paint, paint } from "./color.ts";
+import { machinesLines } from "./machines.ts";
 import { printable, printableLines } from "./printable.ts";
+import { MAIL_WIDTH } from "./hang.ts";
 import {
   type BaselineSummary,
   inOrder,
@@ -38,7 +41,8 @@ export function textRenderer(): Renderer {
       const findings = inOrder(report.findings);
       const byPatch = report.suppressed.filter((one) => one.byPatch);
       if (findings.length + byPatch.length > 0 && !quiet) out.push(heading(mail, brush));
-      for (const finding of findings) out.push(...findingLines(finding, brush));
+      const told = new Set<string>();
+      for (const finding of findings) out.push(...findingLines(finding, brush), ...machines(finding, told));
       // Whoever reviews the patch has to agree to these, so they are said however quiet the run is.
       for (const one of byPatch) out.push(suppressedLine(one, brush));
       if (!quiet) {
@@ -109,8 +113,18 @@ function findingLines(finding: Finding, brush: Paint): string[] {
   return out;
 }
 
-const oneLine = ({ at, message, rule }: Finding) =>
+/** A finding in one line, for those that only have to be mentioned. */
+export const oneLine = ({ at, message, rule }: Finding): string =>
   `${printable(at.path)}:${at.line}: ${printable(message)} [${rule}]`;
+
+/** What it means on real machines; said in full once per patch. */
+function machines({ operation }: Finding, told: Set<string>): string[] {
+  if (operation === undefined) return [];
+  const found = onMachines(operation);
+  if (told.has(found.what)) return [`  machines: as above for ${found.what}`];
+  told.add(found.what);
+  return machinesLines(found, MAIL_WIDTH, "  machines: ");
+}
 
 /** `path:line:column:`, with a word for lines that the patch takes away. */
 function where({ path, line, column, side }: Span): string {
@@ -149,7 +163,8 @@ function notJudged(place: string, what: string, reason: string, brush: Paint): s
   return `${printable(place)}: ${brush("note", "not judged:")}${subject} ${printable(reason)}`;
 }
 
-function summaryLines(summary: Summary): string[] {
+/** What a run came to, in words: the first line always, the others where there is more to say. */
+export function summaryLines(summary: Summary): string[] {
   const { findings, patches, files, judged, unseen, defects, passedOver, passedOverReason } = summary;
   const found = (["error", "warning", "note"] as const)
     .filter((severity) => findings[severity] > 0)

@@ -8,6 +8,7 @@
 
 import { createHash } from "node:crypto";
 import type { Version } from "../kernel/types.ts";
+import type { Stand } from "../model/stand.ts";
 import { compare } from "./version.ts";
 import { type At, HOLE, walkStmt } from "./ast.ts";
 import { createUse, type Side, type Use } from "./fact.ts";
@@ -29,6 +30,8 @@ export interface LinterOptions {
   readonly load: () => Promise<GrammarBytes>;
   /** The kernel that the patches are for; the newest that the tables know unless told. */
   readonly kernel?: Version | null;
+  /** The operation that a message of a rule is about; callee is what fills `{callee}` in it. */
+  readonly standFor?: (rule: string, key: string, callee: string | null) => Stand | null;
   /** Findings below it are dropped; `low` unless told. */
   readonly minConfidence?: Confidence;
   /** The id of the rule that a comment in the code names, null when there is none; one of `rules` unless told. */
@@ -121,7 +124,7 @@ export function createLinter(options: LinterOptions): Linter {
           findings = introduced(after, before)
             .filter(isOfPatch)
             .sort((a, b) => a.draft.at.start - b.draft.at.start)
-            .map(toFinding)
+            .map((judged) => toFinding(judged, options.standFor?.(...messageOf(judged)) ?? null))
             .filter((finding) => RANK[finding.confidence] >= minRank)
             .filter(unique())
             .map(withFingerprint());
@@ -309,7 +312,9 @@ function introduced(after: readonly Judged[], before: readonly Judged[]): Judged
 
 type Unprinted = Omit<Finding, "fingerprint">;
 
-function toFinding(judged: Judged): Unprinted {
+const messageOf = ({ rule, draft }: Judged) => [rule.id, draft.say, draft.with?.callee ?? null] as const;
+
+function toFinding(judged: Judged, operation: Stand | null): Unprinted {
   const { rule, draft, file, fn } = judged;
   const at = file.spanOf(draft.at);
   const because: Evidence[] = (draft.because ?? []).map((link) => ({
@@ -329,6 +334,7 @@ function toFinding(judged: Judged): Unprinted {
     function: fn?.name ?? "",
     subject: judged.subject,
     since: null,
+    ...(operation === null ? {} : { operation }),
   };
 }
 

@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { Stand } from "../model/stand.ts";
+
 /** One mailbox of an address header, already decoded (RFC 5322 3.4). */
 export interface Address {
   /** Display name, decoded (RFC 2047); "" when there is none. */
@@ -216,6 +218,8 @@ export interface Finding {
   readonly fingerprint: string;
   /** The version of the series that had it first; null: it is new, or there was no earlier version to compare with. */
   readonly since: number | null;
+  /** The operation that it is about, which the translation model can run; absent where it is about no one operation. */
+  readonly operation?: Stand;
 }
 
 /** A finding that a later patch of the series repairs. */

@@ -53,7 +53,7 @@ export function readLspci(text: string): Lspci {
   const functions = new Map<string, PciFunction>();
   const lines = text.split("\n").map((line) => line.trimEnd());
   const tree = readTree(lines.filter((line) => /^[ |]*[-+\\]/.test(line)));
-  for (const { address, secondary } of tree.devices) functions.set(address, bare(address, secondary));
+  for (const device of tree.devices) functions.set(device.address, bare(device));
   let block: string[] = [];
   let hasBlocks = false;
   let hasCapabilities = false;
@@ -77,7 +77,9 @@ export function readLspci(text: string): Lspci {
   close();
   if (functions.size === 0) notes.push("the lspci text names no device");
   else if (!hasBlocks) {
-    notes.push("no BARs and no ACS in a bare tree: add the output of lspci -vvv -nn, run as root");
+    notes.push(
+      "a tree shows neither ACS nor which BAR is which: add the output of lspci -vvv -nn, run as root",
+    );
   } else if (!hasCapabilities) {
     notes.push("no capabilities are shown: run lspci as root, or ACS redirect is not seen");
   }
@@ -90,11 +92,12 @@ export function readLspci(text: string): Lspci {
   };
 }
 
-function bare(address: string, secondary: string | null): PciFunction {
+/** A function as the tree shows it; with -v a name stands behind those that are no bridge, with -nn ids, too. */
+function bare({ address, secondary, text }: TreeDevice): PciFunction {
   return {
     address,
-    title: "",
-    id: null,
+    title: text.replace(/ \[[0-9a-f]{4}:[0-9a-f]{4}\].*/i, "").slice(0, MAX_TITLE),
+    id: idIn(text),
     secondary,
     port: null,
     acs: null,
@@ -149,8 +152,8 @@ function readBlock([head = "", ...rest]: readonly string[]): PciFunction {
   }
   return {
     address,
-    title: what.split(":")[0]!.replace(/ \[[0-9a-f]{4}\]$/i, "").slice(0, 60),
-    id: /\[?\b([0-9a-f]{4}:[0-9a-f]{4})\b\]?/i.exec(what)?.[1]?.toLowerCase() ?? null,
+    title: what.split(":")[0]!.replace(/ \[[0-9a-f]{4}\]$/i, "").slice(0, MAX_TITLE),
+    id: idIn(what),
     secondary,
     port,
     acs,
@@ -160,17 +163,31 @@ function readBlock([head = "", ...rest]: readonly string[]): PciFunction {
   };
 }
 
+const MAX_TITLE = 60;
+
+/** `8086:2030` in brackets with -nn, bare with -n; null when there is none. */
+function idIn(text: string): string | null {
+  return /\b([0-9a-f]{4}:[0-9a-f]{4})\b/i.exec(text)?.[1]?.toLowerCase() ?? null;
+}
+
 function sizeOf(count: string, unit: string): bigint {
   return BigInt(count) << BigInt(10 * " KMGT".indexOf(unit === "" ? " " : unit));
+}
+
+interface TreeDevice {
+  readonly address: string;
+  readonly secondary: string | null;
+  /** What stands behind it on the line. */
+  readonly text: string;
 }
 
 /**
  * The tree of `lspci -t`. A node stands in the column where its bus begins: `+-01.0-[81-84]--+-00.0` puts the buses
  * below 01.0 behind the bracket, and the lines below continue there.
  */
-function readTree(lines: readonly string[]) {
+function readTree(lines: readonly string[]): { readonly roots: string[]; readonly devices: TreeDevice[] } {
   const roots: string[] = [];
-  const devices: { address: string; secondary: string | null }[] = [];
+  const devices: TreeDevice[] = [];
   /** Column to the bus whose devices begin there; deeper columns are closed by a line that begins further left. */
   let open: { column: number; bus: string }[] = [];
   for (const line of lines) {
@@ -193,7 +210,8 @@ function readTree(lines: readonly string[]) {
       const secondary: string | null = device[2] === undefined
         ? null
         : `${bus.slice(0, bus.indexOf(":"))}:${device[2].toLowerCase()}`;
-      devices.push({ address: `${bus}:${device[1]!.toLowerCase()}`, secondary });
+      const text = secondary === null ? rest.slice(device[0].length).trim() : "";
+      devices.push({ address: `${bus}:${device[1]!.toLowerCase()}`, secondary, text });
       if (secondary === null) break;
       bus = secondary;
       column += device[0].length;

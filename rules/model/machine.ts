@@ -46,8 +46,15 @@ class Machine {
     this.resources = iomem === null ? [] : [...allOf(iomem.resources)];
     for (const each of lspci.functions) {
       const bus = busOf(each.address);
-      this.onBus.set(bus, [...this.onBus.get(bus) ?? [], each]);
+      const regions = lspci.hasBlocks ? each.regions : this.regionsOf(each.address);
+      this.onBus.set(bus, [...this.onBus.get(bus) ?? [], { ...each, regions }]);
     }
+  }
+
+  /** Without blocks: what iomem has for a device, numbered as it comes. */
+  private regionsOf(address: string): PciFunction["regions"] {
+    return this.resources.filter(({ name }) => name === address).slice(0, 6)
+      .map(({ start, size }, index) => ({ index, address: start, size }));
   }
 
   read(): MachineRead {

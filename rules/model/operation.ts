@@ -47,8 +47,8 @@ export interface Operation {
   /** The device argument of the call; the client in right code. */
   readonly device: Place<Endpoint>;
   readonly target: Target;
-  /** What is given as the CPU physical address: that, or the PCI bus address by mistake. */
-  readonly given: "cpu" | "bus";
+  /** What is given as the CPU physical address: that, or by mistake the PCI bus address, or the DMA address. */
+  readonly given: "cpu" | "bus" | "dma";
 }
 
 /** A stretch of an IOMMU domain. */
@@ -97,18 +97,18 @@ export interface ApiText {
 export const API_TEXT: Readonly<Record<ApiName, ApiText>> = {
   dma_map_resource: { call: "dma_map_resource()" },
   dma_map_phys_mmio: { call: "dma_map_phys(DMA_ATTR_MMIO)", since: [6, 18] },
-  dma_map_phys: { call: "dma_map_phys() without attributes", since: [6, 18] },
+  dma_map_phys: { call: "dma_map_phys() without DMA_ATTR_MMIO", since: [6, 18] },
   pci_p2pdma_map_sg: { call: "pci_p2pdma_map_sg()", until: [6, 0] },
   dma_map_sgtable: { call: "dma_map_sgtable() of P2PDMA pages", since: [6, 0] },
   pci_p2pdma_map_type: { call: "pci_p2pdma_map_type() and a branch per type", since: [6, 16] },
   pci_p2pdma_bus_addr_map: { call: "pci_p2pdma_bus_addr_map() unasked", since: [6, 16] },
   dma_buf_phys_vec_to_sgt: { call: "dma_buf_phys_vec_to_sgt()", since: [6, 19] },
-  pci_resource_start: { call: "pci_resource_start(), unmapped" },
-  pci_bus_address: { call: "pci_bus_address(), unmapped" },
+  pci_resource_start: { call: "pci_resource_start() handed out unmapped" },
+  pci_bus_address: { call: "pci_bus_address() handed out unmapped" },
   dma_map_page: { call: "dma_map_page() of a P2PDMA page" },
   dma_map_single: { call: "dma_map_single() of an ioremap() pointer", since: [5, 5] },
   iommu_map: { call: "iommu_map(), then the IOVA" },
-  virt_to_phys: { call: "virt_to_phys(), unmapped" },
+  virt_to_phys: { call: "virt_to_phys() handed out unmapped" },
 };
 
 /** Whether a kernel has an API; null is the newest. */
@@ -125,7 +125,8 @@ const since = (kernel: Version | null, version: Version) => kernel === null || c
 export function yieldOf(fabric: Fabric, operation: Operation): Yield {
   const { api, kernel, device, target, given } = operation;
   if (!hasApi(api, kernel)) return { kind: "inapplicable", why: "this kernel does not have it" };
-  if (target.kind === "ram") return ramYield(operation, fabric, target.cpu);
+  if (given === "dma") return mappedTwice(fabric, operation);
+  if (target.kind === "ram") return ramYield(operation, target.cpu);
   if (api === "virt_to_phys") return { kind: "inapplicable", why: "a BAR is not in the linear map" };
   const { provider, bar: index } = target;
   const bar = provider.device.bars.find((each) => each.index === index);
@@ -136,7 +137,7 @@ export function yieldOf(fabric: Fabric, operation: Operation): Yield {
   if (cpu === null) throw new Error(`Cannot aim at ${hex(bar.bus)}: no window of the host bridge shows it`);
   const phys = given === "cpu" ? cpu : bar.bus;
   const offset = bar.bus - cpu;
-  const ask: Ask = { fabric, device, phys, size: bar.size };
+  const ask: Ask = { device, phys, size: bar.size };
   const relation = () => relate(fabric, provider, device);
   switch (api) {
     case "dma_map_resource":
@@ -172,8 +173,21 @@ export function yieldOf(fabric: Fabric, operation: Operation): Yield {
   }
 }
 
+/** A DMA address taken for the physical address that it stands for. */
+function mappedTwice(fabric: Fabric, operation: Operation): Yield {
+  const first = yieldOf(fabric, { ...operation, given: "cpu" });
+  if (first.kind !== "emitted") return first;
+  const { mapping } = first;
+  // The second mapping is of another IOVA, and what is mapped there is not what was meant.
+  return mapping === null ? { ...first, as: "raw" } : {
+    ...first,
+    address: mapping.iova - mapping.size,
+    mapping: { ...mapping, iova: mapping.iova - mapping.size, cpu: mapping.iova },
+    how: "puts the first IOVA into the domain as if it were a CPU address",
+  };
+}
+
 interface Ask {
-  readonly fabric: Fabric;
   readonly device: Place<Endpoint>;
   readonly phys: bigint;
   readonly size: bigint;
@@ -205,7 +219,7 @@ function mmio(ask: Ask, isChecked: boolean): Yield {
     return translated(ask, isChecked, false, "puts the CPU physical address into the device's domain");
   }
   return capable(ask, phys, {
-    ...raw(phys, "no IOMMU translates: the CPU physical address as it is"),
+    ...raw(phys, "the CPU physical address as it is, since no IOMMU translates"),
     as: "cpu",
     isChecked,
   });
@@ -345,8 +359,8 @@ function oldMapSg(
 }
 
 /** Memory: only what drivers do with memory. */
-function ramYield({ api, device }: Operation, fabric: Fabric, cpu: bigint): Yield {
-  const ask: Ask = { fabric, device, phys: cpu, size: 4096n };
+function ramYield({ api, device }: Operation, cpu: bigint): Yield {
+  const ask: Ask = { device, phys: cpu, size: 4096n };
   switch (api) {
     case "virt_to_phys":
       return raw(cpu, "the CPU physical address as it is");

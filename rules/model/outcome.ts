@@ -120,7 +120,7 @@ function verdictOf(fabric: Fabric, operation: Operation, required: Required, yie
   }
   if (!isRight) return "WRONG";
   if (yields.isCacheable && operation.target.kind === "bar") return "attr";
-  if (operation.given === "bus") return "num";
+  if (operation.given !== "cpu") return "num";
   return yields.isChecked || yields.as === required.kind ? "ok" : "num";
 }
 

@@ -72,7 +72,8 @@ export function follow(
   for (let port = client.up; port !== null; port = port.up) {
     const { device } = port;
     if (device.kind === "upstream") {
-      hop(device.address, "dma", address, "no window of the switch claims it: up");
+      const why = isRedirected ? "redirected already" : "no window of the switch claims it";
+      hop(device.address, "dma", address, `${why}: up`);
       continue;
     }
     if (isRedirected || sendsUp(device)) {
@@ -159,6 +160,9 @@ function atRoot(
   const cpu = toCpu(fabric, client, address, mapping, hop);
   if (typeof cpu !== "bigint") return cpu;
   if (topology.ram.some((range) => contains(range, cpu))) {
+    if (client.device.iommu === "none") {
+      hop(`host ${client.host.address}`, "cpu", cpu, `CPU address ${hex(cpu)} is RAM's`);
+    }
     hop("ram", "cpu", cpu, `RAM at ${hex(cpu)} answers`);
     return { kind: "ram", cpu };
   }

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { main } from "../../bot/main.ts";
+import { formats } from "../../bot/render/mod.ts";
 import { rules } from "../../rules/mod.ts";
 import { keep } from "./reports.ts";
 
@@ -17,7 +18,7 @@ Deno.test("main() without a command prints the help and fails", async () => {
   match(err, /usage: p2plint COMMAND/);
 });
 
-for (const command of ["check", "show", "rules", "explain"]) {
+for (const command of ["check", "show", "rules", "explain", "model"]) {
   Deno.test(`main() prints the help of ${command} with an example`, async () => {
     const { code, out } = await ran(command, "--help");
     equal(code, 0);
@@ -130,7 +131,7 @@ Deno.test("main() prints no escape of a mail", async () => {
     .replaceAll("FOO_DOORBELL_BAR)", "2) /* \x1b[31m\u202e */")
     .replaceAll("foo_export.c", "foo\x9b31m.c");
   await withFile(evil, async (path) => {
-    for (const format of ["text", "json", "terse"]) {
+    for (const format of formats) {
       const { out, err } = await ran("check", "--format", format, path);
       // deno-lint-ignore no-control-regex
       equal(/[\0-\x08\x0b-\x1f\x7f-\x9f\u202e]/.exec(out + err), null, format);

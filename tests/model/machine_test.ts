@@ -73,13 +73,31 @@ Deno.test("machineFrom() tells the bus offset from lspci -b beside /proc/iomem",
   );
 });
 
-Deno.test("machineFrom() gives the same machine without the tree, and a shape without the blocks", () => {
+Deno.test("machineFrom() gives the same machine without the tree", () => {
   const blocks = SERVER.slice(SERVER.indexOf("\n\n") + 2);
   const whole = read(SERVER, SERVER_IOMEM).fabric!;
   deepEqual([...read(blocks, SERVER_IOMEM).fabric!.places.keys()].sort(), [...whole.places.keys()].sort());
-  const { notes, problems } = read(SERVER.slice(0, SERVER.indexOf("\n\n")), SERVER_IOMEM);
+});
+
+Deno.test("machineFrom() makes do with the tree of lspci -vvv -t -nn, and BARs from iomem", () => {
+  const tree = [
+    "-+-[0000:00]-+-00.0  Foo Corp Host Bridge [8086:2020]",
+    " |           \\-01.0-[01]----00.0  Bar Networks 200G [1d0f:0001]",
+    " \\-[0000:80]---01.0-[81-84]----00.0-[82-84]--+-00.0-[83]----00.0  Bar Networks 200G [1d0f:0001]",
+    "                                             \\-01.0-[84]----00.0  Qux Accelerator [1d0f:0002]",
+    "",
+  ].join("\n");
+  const { fabric, notes, problems } = read(tree, SERVER_IOMEM);
   deepEqual(problems, []);
-  match(notes.join(), /no BARs and no ACS in a bare tree/);
+  match(notes.join(), /a tree shows neither ACS nor which BAR is which/);
+  equal(fabric!.topology.hostBridges[0]!.id, "8086:2020");
+  equal(type(fabric!, "0000:83:00.0", "0000:84:00.0"), "BUS_ADDR");
+  const { device } = endpointAt(fabric!, "0000:84:00.0")!;
+  deepEqual([device.title, device.bars], ["Qux Accelerator", [{
+    index: 0,
+    bus: 0xd8000000n,
+    size: 0x4000000n,
+  }]]);
 });
 
 Deno.test("machineFrom() says what it had to take for granted", () => {
