@@ -4,6 +4,7 @@
  * @module
  */
 
+import { htmlRenderer } from "./html.ts";
 import { jsonRenderer } from "./json.ts";
 import type { Renderer } from "./renderer.ts";
 import { terseRenderer } from "./terse.ts";
@@ -15,6 +16,7 @@ const FORMATS = {
   text: textRenderer,
   json: jsonRenderer,
   terse: terseRenderer,
+  html: htmlRenderer,
 } satisfies Record<string, () => Renderer>;
 
 /** The name of a report format. */
