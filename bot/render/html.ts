@@ -59,6 +59,7 @@ class Page {
   tool: RunStart["tool"] = { name: "", version: "" };
   private readonly patches: string[] = [];
   private readonly entries: string[] = [];
+  private readonly allowed: string[] = [];
   private readonly settled: string[] = [];
   private readonly others: string[] = [];
   private readonly byRule = new Map<string, number>();
@@ -80,6 +81,13 @@ class Page {
     }
     for (const { rule, where, error } of report.faults) {
       this.others.push(`${place}: rule ${rule} failed on ${where}: ${error.message}`);
+    }
+    for (const { finding, reason, byPatch } of report.suppressed) {
+      // Whoever reviews the patch has to agree to its own comments; the others are counted.
+      if (byPatch) this.allowed.push(`${place}: ${oneLine(finding)}, because: ${reason}`);
+    }
+    for (const { at, problem } of report.disregarded) {
+      this.others.push(`${at.path}:${at.line}: this comment allows nothing: ${problem}`);
     }
     for (const { finding, version } of report.fixed) {
       this.settled.push(`${place}: fixed since v${version}: ${oneLine(finding)}`);
@@ -178,7 +186,7 @@ class Page {
       "</head>",
       "<body>",
       `<a class="skip" href="#findings">Skip to the findings</a>`,
-      `<header class="top"><h1>p2plint report</h1><p>${escapeMarkup(words.join(", "))}</p>`,
+      `<header class="top"><h1>p2plint report</h1><p>${escapeMarkup(words[0]!)}</p>`,
       `<form hidden><label for="theme">Theme</label> <select id="theme"><option value="auto">as the system</option>` +
       `<option value="light">light</option><option value="dark">dark</option></select></form></header>`,
       `<div class="layout">`,
@@ -186,6 +194,7 @@ class Page {
       `<main id="findings" tabindex="-1">`,
       ...(this.patches.length === 0 ? ["<p>No findings.</p>"] : this.patches),
       ...this.appendix(),
+      ...listed("run", "The run", words.slice(1)),
       "</main>",
       "</div>",
       `<script>${PAGE_SCRIPT}</script>`,
@@ -220,6 +229,7 @@ class Page {
 
   private appendix(): string[] {
     return [
+      ...listed("allowed", "Allowed by comments that the patch itself adds", this.allowed),
       ...listed("settled", "Fixed since an earlier version, or later in the series", this.settled),
       ...listed("others", "Damaged or not judged", this.others),
     ];

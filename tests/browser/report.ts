@@ -304,6 +304,10 @@ function hostileReport(): string {
   });
   const made = report([one, { ...one, severity: "note", at: { ...at, line: 4, bodyNo: 4 } }], {
     unseen: [{ what: HOSTILE, reason: HOSTILE }],
+    suppressed: [{ finding: one, reason: HOSTILE, at, byPatch: true }],
+    disregarded: [{ at, problem: HOSTILE }],
+    fixed: [{ finding: one, version: 1 }],
+    mended: [{ finding: one, by: mail({ subject: { ...mail().subject, text: HOSTILE } }) }],
     faults: [{ rule: HOSTILE, where: HOSTILE, error: new Error(HOSTILE) }],
   }, from);
   const defects = [{ damage: "charset", bodyNo: 1, reason: HOSTILE }] as const;
@@ -326,6 +330,11 @@ function hostileReport(): string {
       faults: 1,
       passedOver: 1,
       passedOverReason: HOSTILE,
+      config: HOSTILE,
+      suppressed: 1,
+      suppressedByPatch: 1,
+      disregarded: 1,
+      baseline: null,
     });
 }
 
