@@ -199,3 +199,12 @@ Deno.test("messages and summaries are lower case and end without a full stop", (
   }
   deepEqual(wrong, []);
 });
+
+Deno.test("the tests in a browser go by the same packages and options as the rest", async () => {
+  const read = async (path: string) => JSON.parse(await Deno.readTextFile(new URL(path, ROOT)));
+  const [ours, theirs] = await Promise.all([read("deno.json"), read("tests/browser/deno.json")]);
+  // A browser's driver and axe are for these tests only: who runs p2plint does not fetch them.
+  const { "playwright-core": _driver, "axe-core": _axe, ...imports } = theirs.imports;
+  deepEqual(imports, ours.imports);
+  deepEqual(theirs.compilerOptions, ours.compilerOptions);
+});
