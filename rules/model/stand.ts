@@ -54,6 +54,12 @@ const ROWS: readonly Row[] = [
     keys: ["twice"],
     stand: { ...PEER, api: "pci_p2pdma_bus_addr_map", given: "bus" },
   },
+  { rule: "p2p-page-mapped-as-ram", keys: ["page"], stand: { ...PEER, api: "dma_map_page" } },
+  {
+    rule: "p2p-map-type-not-exhaustive",
+    keys: ["unguarded"],
+    stand: { ...PEER, api: "pci_p2pdma_bus_addr_map" },
+  },
   { rule: "p2p-open-coded-bus-offset", keys: ["applied"], stand: { ...PEER, api: "pci_bus_address" } },
   {
     rule: "dma-map-on-iomem-pointer",
