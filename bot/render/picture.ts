@@ -6,7 +6,7 @@
  * @module
  */
 
-import { API_TEXT } from "../../rules/model/operation.ts";
+import { callText } from "../../rules/model/operation.ts";
 import { type Outcome, run } from "../../rules/model/outcome.ts";
 import { hex } from "../../rules/model/range.ts";
 import { type Device, type HostBridge, shortAddress } from "../../rules/model/topology.ts";
@@ -113,7 +113,7 @@ export function rightWay(outcome: Outcome): Outcome | null {
 }
 
 function title({ operation }: Outcome): string {
-  return API_TEXT[operation.api].call;
+  return callText({ api: operation.api, target: operation.target.kind });
 }
 
 interface Box {
@@ -212,9 +212,11 @@ class Plan {
     if (operation.client.device.iommu !== "none") {
       const own = this.boxes.get(`host ${operation.client.host.address}`)!;
       this.put("iommu", own.x, 0, ["IOMMU", operation.client.device.iommu], "");
+      this.link("iommu", `host ${operation.client.host.address}`);
     }
     if (stops.has("ram") || operation.target.kind === "ram") {
       this.put("ram", this.leaf(), 0, ["RAM"], operation.target.kind === "ram" ? "wanted" : "");
+      this.link("ram", `host ${operation.client.host.address}`);
     }
     this.width = this.right + PAD - GAP.x;
     this.height = this.bottom;

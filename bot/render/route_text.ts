@@ -5,7 +5,7 @@
  * @module
  */
 
-import { API_TEXT } from "../../rules/model/operation.ts";
+import { callText } from "../../rules/model/operation.ts";
 import { type Outcome, type Required, targetCpu, type Verdict } from "../../rules/model/outcome.ts";
 import { hex } from "../../rules/model/range.ts";
 import { type Device, type HostBridge, shortAddress } from "../../rules/model/topology.ts";
@@ -58,7 +58,7 @@ export function operationText({ operation }: Outcome): string {
     : `bar${target.bar} of ${name(target.provider)}`;
   const of = given === "cpu" ? "" : given === "bus" ? ", given its bus address" : ", given its DMA address";
   const instead = device === client ? "" : `, mapped for ${name(device)}`;
-  return `${API_TEXT[api].call}: ${name(client)} wants ${what}${of}${instead}`;
+  return `${callText({ api, target: target.kind })}: ${name(client)} wants ${what}${of}${instead}`;
 }
 
 /** The whole answer as lines. */

@@ -5,7 +5,7 @@
  */
 
 import { BUILTIN } from "./builtin.ts";
-import { API_TEXT, type Target } from "./operation.ts";
+import { callText, type Target } from "./operation.ts";
 import { type Outcome, run } from "./outcome.ts";
 import type { Stand } from "./stand.ts";
 import { endpointAt, type Fabric } from "./topology.ts";
@@ -32,8 +32,7 @@ export function onMachines(stand: Stand): OnMachines {
 }
 
 function phrase({ api, target, given, device }: Stand): string {
-  const { call } = API_TEXT[api];
-  const name = target === "ram" ? call.replace(/ of .*/, "") : call;
+  const name = callText({ api, target });
   const of = name.endsWith(")") ? target === "ram" ? " of memory" : " of a peer's BAR" : "";
   const instead = { cpu: "", bus: ", given the bus address", dma: ", given a DMA address" }[given];
   return `${name}${of}${instead}${device === "provider" ? " for the exporter's device" : ""}`;

@@ -111,6 +111,14 @@ export const API_TEXT: Readonly<Record<ApiName, ApiText>> = {
   virt_to_phys: { call: "virt_to_phys() handed out unmapped" },
 };
 
+/** What is called, in words: of memory it is the plain function, of a BAR it may be one of its uses. */
+export function callText(
+  { api, target }: { readonly api: ApiName; readonly target: Target["kind"] },
+): string {
+  const { call } = API_TEXT[api];
+  return target === "ram" ? call.replace(/ of .*/, "") : call;
+}
+
 /** Whether a kernel has an API; null is the newest. */
 export function hasApi(api: ApiName, kernel: Version | null): boolean {
   const { since, until } = API_TEXT[api];

@@ -19,6 +19,13 @@ Deno.test("model prints the machine, the route and the result within 72 columns"
   await golden("fixtures/model/switch-iommu.golden", out);
 });
 
+Deno.test("model draws the picture of the README", async () => {
+  await golden(
+    "fixtures/model/switch-iommu.svg",
+    (await ran("--topology", "switch-iommu", "--format", "svg")).out,
+  );
+});
+
 Deno.test("model prints the matrix of all APIs and machines within 72 columns", async () => {
   await golden("fixtures/model/matrix.golden", (await ran("--matrix")).out);
 });
