@@ -76,7 +76,7 @@ export const modelCommand: CommandModule = {
       {
         name: "given",
         value: "ADDRESS",
-        help: "what is taken for the CPU address: cpu, bus",
+        help: "what is taken for the CPU address: cpu, bus, dma",
         choices: ["cpu", "bus", "dma"],
         default: "cpu",
       },
