@@ -220,7 +220,7 @@ class Page {
         `<label><input type="checkbox" name="severity" value="${severity}" checked> ${severity}</label>`
       ),
       "</fieldset>",
-      `<div><button type="reset">Show all</button> <span id="shown" role="status">${this.count} of ${this.count} shown</span></div>`,
+      `<div><button type="button" id="all">Show all</button> <span id="shown" role="status">${this.count} of ${this.count} shown</span></div>`,
       "</form>",
       this.entries.length === 0 ? "<p>No findings.</p>" : `<ol>${this.entries.join("\n")}</ol>`,
       "</nav>",

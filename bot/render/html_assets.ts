@@ -161,7 +161,10 @@ export const PAGE_SCRIPT = `
     status.textContent = shown + " of " + findings.length + " shown";
   };
   form.addEventListener("input", apply);
-  form.addEventListener("reset", () => setTimeout(apply));
+  document.getElementById("all").addEventListener("click", () => {
+    form.reset();
+    apply();
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.hidden = false;
   theme.form.hidden = false;
