@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   rules: async () => (await import("./rules_command.ts")).rulesCommand,
   explain: async () => (await import("./rules_command.ts")).explainCommand,
   model: async () => (await import("./model.ts")).modelCommand,
+  watch: async () => (await import("./watch_command.ts")).watchCommand,
 };
 
 async function help(): Promise<string> {

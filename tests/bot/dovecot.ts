@@ -1,0 +1,258 @@
+/**
+ * A Dovecot of our own on a loopback port, with a folder for its configuration and mails. For tests, benches and the
+ * README's first steps.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+
+/** A running server. */
+export interface Dovecot {
+  readonly port: number;
+  /** Of the master process. */
+  readonly pid: number;
+  readonly user: string;
+  readonly password: string;
+  readonly folder: string;
+  /** PEM of its certificate; null without TLS. */
+  readonly certificate: string | null;
+  /** Files a message as a delivery agent would; the server sees it at once. */
+  deliver(message: string | Uint8Array, mailbox?: string): void;
+  /** Gives a mailbox a new UIDVALIDITY, as a restored backup has it. */
+  forgetUids(mailbox?: string): void;
+  /** Sends a signal to the master and all of its children. */
+  signal(name: Deno.Signal): void;
+  stop(): Promise<void>;
+}
+
+/** How to start. */
+export interface DovecotOptions {
+  /** Made when it is not there; its mails stay when the server stops. */
+  readonly folder: string;
+  /** A free one is taken unless told. */
+  readonly port?: number;
+  readonly tls?: boolean;
+  /** What the server says it can do, to play a poorer one. */
+  readonly capability?: string;
+}
+
+const USER = "bot";
+const PASSWORD = "loopback-only";
+const BINARY = "/usr/sbin/dovecot";
+/** Debian's `nobody` and `nogroup`: Dovecot gives no mail to root. */
+const NOBODY = 65_534;
+const START_MS = 10_000;
+
+/** A port that nobody listens on now. */
+export function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+/** Starts a server and waits until it answers. @throws {Error} If it does not */
+export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
+  await installDovecot();
+  const { folder } = options;
+  const port = options.port ?? freePort();
+  const run = join(folder, "run");
+  const isRoot = Deno.uid() === 0;
+  for (const path of [folder, run, join(folder, "mail")]) await Deno.mkdir(path, { recursive: true });
+  await Deno.chmod(folder, 0o755);
+  if (isRoot) await Deno.chown(join(folder, "mail"), NOBODY, NOBODY);
+  const certificate = options.tls === true ? await certify(folder) : null;
+  const file = join(folder, "dovecot.conf");
+  await Deno.writeTextFile(file, configuration({ ...options, port, run, isRoot }));
+  const start = async () => {
+    const child = new Deno.Command(BINARY, { args: ["-F", "-c", file], stdout: "null", stderr: "null" })
+      .spawn();
+    await answers(port, certificate !== null);
+    return child;
+  };
+  const child = await start();
+  let deliveries = 0;
+  const mailbox = (name: string) => join(folder, "mail", name === "INBOX" ? "" : `.${name}`);
+  return {
+    port,
+    pid: child.pid,
+    user: USER,
+    password: PASSWORD,
+    folder,
+    certificate,
+    deliver(message, name = "INBOX") {
+      const box = mailbox(name);
+      for (const part of ["tmp", "new", "cur"]) {
+        Deno.mkdirSync(join(box, part), { recursive: true });
+        if (isRoot) Deno.chownSync(join(box, part), NOBODY, NOBODY);
+      }
+      if (isRoot) Deno.chownSync(box, NOBODY, NOBODY);
+      const unique = `${Date.now()}.${String(++deliveries).padStart(6, "0")}.${port}`;
+      const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
+      Deno.writeFileSync(join(box, "tmp", unique), bytes);
+      if (isRoot) Deno.chownSync(join(box, "tmp", unique), NOBODY, NOBODY);
+      Deno.renameSync(join(box, "tmp", unique), join(box, "new", unique));
+    },
+    forgetUids(name = "INBOX") {
+      const box = mailbox(name);
+      for (const { name: entry } of Deno.readDirSync(box)) {
+        if (/^dovecot/.test(entry)) Deno.removeSync(join(box, entry), { recursive: true });
+      }
+    },
+    signal(name) {
+      for (const pid of [child.pid, ...childrenOf(child.pid)]) {
+        try {
+          Deno.kill(pid, name);
+        } catch (error) {
+          // A child that has just ended.
+          if (!(error instanceof Deno.errors.NotFound)) throw error;
+        }
+      }
+    },
+    async stop() {
+      const children = childrenOf(child.pid);
+      try {
+        child.kill("SIGTERM");
+      } catch (error) {
+        // Somebody was faster.
+        if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+      }
+      await child.status;
+      for (const pid of children) {
+        try {
+          Deno.kill(pid, "SIGKILL");
+        } catch (error) {
+          if (!(error instanceof Deno.errors.NotFound)) throw error;
+        }
+      }
+    },
+  };
+}
+
+/** Installs Dovecot where that is possible. @throws {Error} With the command to run, where it is not */
+export async function installDovecot(): Promise<void> {
+  if (isThere()) return;
+  const command = "apt-get update && apt-get install -y dovecot-imapd";
+  if (Deno.uid() === 0) {
+    await new Deno.Command("sh", {
+      args: ["-c", command],
+      env: { DEBIAN_FRONTEND: "noninteractive" },
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    if (isThere()) return;
+  }
+  throw new Error(`these tests need Dovecot, which is not installed. Run: sudo sh -c '${command}'`);
+}
+
+function isThere(): boolean {
+  try {
+    return Deno.statSync(BINARY).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Self-signed, for localhost. */
+async function certify(folder: string): Promise<string> {
+  const certificate = join(folder, "cert.pem");
+  const { success, stderr } = await new Deno.Command("openssl", {
+    args: [
+      ..."req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split(" "),
+      ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+      ...["-keyout", join(folder, "key.pem"), "-out", certificate],
+    ],
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (!success) throw new Error(`openssl: ${new TextDecoder().decode(stderr)}`);
+  return await Deno.readTextFile(certificate);
+}
+
+function configuration(
+  { folder, port, run, tls = false, capability, isRoot }: DovecotOptions & {
+    readonly port: number;
+    readonly run: string;
+    readonly isRoot: boolean;
+  },
+): string {
+  const me = isRoot ? null : Deno.env.get("USER") ?? "nobody";
+  return `
+protocols = imap
+listen = 127.0.0.1
+base_dir = ${run}
+log_path = ${join(folder, "dovecot.log")}
+default_internal_user = ${me ?? "dovecot"}
+default_login_user = ${me ?? "dovenull"}
+${me === null ? "" : `default_internal_group = ${me}\n`}
+ssl = ${tls ? "yes" : "no"}
+${tls ? `ssl_cert = <${join(folder, "cert.pem")}\nssl_key = <${join(folder, "key.pem")}` : ""}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+# The tests log in wrongly, and often.
+auth_failure_delay = 0
+${capability === undefined ? "" : `imap_capability = ${capability}`}
+mail_location = maildir:${join(folder, "mail")}
+mail_max_userip_connections = 100
+# An IDLE hears of a delivery this late where the kernel does not tell.
+mailbox_idle_check_interval = 1 secs
+namespace inbox {
+  inbox = yes
+  separator = .
+}
+passdb {
+  driver = static
+  args = password={PLAIN}${PASSWORD}
+}
+userdb {
+  driver = static
+  args = uid=${isRoot ? NOBODY : Deno.uid()} gid=${isRoot ? NOBODY : Deno.gid()} home=${folder}
+}
+service imap-login {
+  ${isRoot ? "" : "chroot ="}
+  inet_listener imap {
+    port = ${tls ? 0 : port}
+  }
+  inet_listener imaps {
+    port = ${tls ? port : 0}
+    ssl = yes
+  }
+}
+service anvil {
+  ${isRoot ? "" : "chroot ="}
+}
+service stats {
+  ${isRoot ? "" : "chroot ="}
+}
+`;
+}
+
+/** Waits until the server greets. */
+async function answers(port: number, isTls: boolean): Promise<void> {
+  for (const end = Date.now() + START_MS; Date.now() < end;) {
+    try {
+      using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      if (isTls) return;
+      const buffer = new Uint8Array(256);
+      const length = await connection.read(buffer) ?? 0;
+      if (new TextDecoder().decode(buffer.subarray(0, length)).startsWith("* OK")) return;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`Dovecot does not answer on port ${port}`);
+}
+
+/** Linux: proc(5). */
+function childrenOf(pid: number): number[] {
+  try {
+    const text = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim();
+    return text === "" ? [] : text.split(" ").map(Number);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
