@@ -22,6 +22,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   explain: async () => (await import("./rules_command.ts")).explainCommand,
   model: async () => (await import("./model.ts")).modelCommand,
   watch: async () => (await import("./watch_command.ts")).watchCommand,
+  doctor: async () => (await import("./doctor.ts")).doctorCommand,
+  who: async () => (await import("./who_command.ts")).whoCommand,
+  queue: async () => (await import("./queue_command.ts")).queueCommand,
+  approve: async () => (await import("./queue_command.ts")).approveCommand,
+  stats: async () => (await import("./stats_command.ts")).statsCommand,
 };
 
 async function help(): Promise<string> {

@@ -215,7 +215,6 @@ class Quoter {
       const head = this.#headOf(name, at.bodyNo);
       if (head !== null) wanted.add(head);
     }
-
     const last = Math.max(0, ...wanted);
     for (const step of because.slice(0, MAX_EVIDENCE)) {
       const no = step.at.bodyNo;

@@ -10,8 +10,6 @@ import { join } from "@std/path";
 /** A running server. */
 export interface Dovecot {
   readonly port: number;
-  /** Of the master process. */
-  readonly pid: number;
   readonly user: string;
   readonly password: string;
   readonly folder: string;
@@ -21,8 +19,10 @@ export interface Dovecot {
   deliver(message: string | Uint8Array, mailbox?: string): void;
   /** Gives a mailbox a new UIDVALIDITY, as a restored backup has it. */
   forgetUids(mailbox?: string): void;
-  /** Sends a signal to the master and all of its children. */
-  signal(name: Deno.Signal): void;
+  /** Sends a signal, as `kill` names it, to the server and its processes for single connections. */
+  signal(name: "STOP" | "CONT" | "KILL"): void;
+  /** Kills the server and starts it anew, on the same port and mails. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -65,33 +65,26 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
   const certificate = options.tls === true ? await certify(folder) : null;
   const file = join(folder, "dovecot.conf");
   await Deno.writeTextFile(file, configuration({ ...options, port, run, isRoot }));
-  const start = async () => {
-    const child = new Deno.Command(BINARY, { args: ["-F", "-c", file], stdout: "null", stderr: "null" })
-      .spawn();
-    await answers(port, certificate !== null);
-    return child;
-  };
-  const child = await start();
+  let child = await start(file, port, certificate !== null);
   let deliveries = 0;
   const mailbox = (name: string) => join(folder, "mail", name === "INBOX" ? "" : `.${name}`);
+  const own = (path: string) => isRoot && Deno.chownSync(path, NOBODY, NOBODY);
   return {
     port,
-    pid: child.pid,
     user: USER,
     password: PASSWORD,
     folder,
     certificate,
     deliver(message, name = "INBOX") {
       const box = mailbox(name);
-      for (const part of ["tmp", "new", "cur"]) {
-        Deno.mkdirSync(join(box, part), { recursive: true });
-        if (isRoot) Deno.chownSync(join(box, part), NOBODY, NOBODY);
+      for (const part of [box, ...["tmp", "new", "cur"].map((each) => join(box, each))]) {
+        Deno.mkdirSync(part, { recursive: true });
+        own(part);
       }
-      if (isRoot) Deno.chownSync(box, NOBODY, NOBODY);
       const unique = `${Date.now()}.${String(++deliveries).padStart(6, "0")}.${port}`;
       const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
       Deno.writeFileSync(join(box, "tmp", unique), bytes);
-      if (isRoot) Deno.chownSync(join(box, "tmp", unique), NOBODY, NOBODY);
+      own(join(box, "tmp", unique));
       Deno.renameSync(join(box, "tmp", unique), join(box, "new", unique));
     },
     forgetUids(name = "INBOX") {
@@ -100,34 +93,35 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
         if (/^dovecot/.test(entry)) Deno.removeSync(join(box, entry), { recursive: true });
       }
     },
-    signal(name) {
-      for (const pid of [child.pid, ...childrenOf(child.pid)]) {
-        try {
-          Deno.kill(pid, name);
-        } catch (error) {
-          // A child that has just ended.
-          if (!(error instanceof Deno.errors.NotFound)) throw error;
-        }
-      }
+    signal: (name) => signalGroup(child.pid, name),
+    async restart() {
+      signalGroup(child.pid, "KILL");
+      await child.status;
+      child = await start(file, port, certificate !== null);
     },
     async stop() {
-      const children = childrenOf(child.pid);
-      try {
-        child.kill("SIGTERM");
-      } catch (error) {
-        // Somebody was faster.
-        if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
-      }
+      // Its children leave their clients in peace while the master is told to end.
+      signalGroup(child.pid, "KILL");
       await child.status;
-      for (const pid of children) {
-        try {
-          Deno.kill(pid, "SIGKILL");
-        } catch (error) {
-          if (!(error instanceof Deno.errors.NotFound)) throw error;
-        }
-      }
     },
   };
+}
+
+/** In a process group of its own, so that one signal reaches the master and all of its children. */
+async function start(file: string, port: number, isTls: boolean): Promise<Deno.ChildProcess> {
+  const child = new Deno.Command("setsid", {
+    args: [BINARY, "-F", "-c", file],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await answers(port, isTls);
+  return child;
+}
+
+function signalGroup(pid: number, name: string): void {
+  // The group may be gone already.
+  new Deno.Command("sh", { args: ["-c", `kill -${name} -- -${pid}`], stderr: "null" }).outputSync();
 }
 
 /** Installs Dovecot where that is possible. @throws {Error} With the command to run, where it is not */
@@ -244,15 +238,4 @@ async function answers(port: number, isTls: boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`Dovecot does not answer on port ${port}`);
-}
-
-/** Linux: proc(5). */
-function childrenOf(pid: number): number[] {
-  try {
-    const text = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim();
-    return text === "" ? [] : text.split(" ").map(Number);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
 }
