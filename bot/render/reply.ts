@@ -106,8 +106,10 @@ function bodyOf(parts: ReplyParts): string {
   const left = parts.remarks.length - shown.length;
   if (left > 0) lines.push(...wrap(`And ${left} more: the command below lists them.`), "");
   if (gone.length > 0) {
-    const places = gone.map(({ rule, path, version }) => `${rule} in ${printable(path)} (v${version})`);
-    lines.push(...wrap(`Fixed since then: ${[...new Set(places)].join(", ")}.`), "");
+    const places = gone.map(({ rule, path, version }) =>
+      `${rule} in ${printable(path)} (was in v${version})`
+    );
+    lines.push(...wrap(`Fixed by this version: ${[...new Set(places)].join(", ")}.`), "");
   }
   if (unsaid > 0) {
     const patches = unsaid === 1

@@ -182,6 +182,8 @@ export interface Lab extends World {
   readonly config: Config;
   /** Watches once. */
   run(): Promise<void>;
+  /** Watches until the clock has gone on so far. */
+  runFor(ms: number): Promise<void>;
   /** What became of a mail: `state: reason`. */
   fate(messageId: string): Promise<string>;
 }
@@ -222,6 +224,18 @@ export function inLab(
       log,
       config: made,
       run: () => watch(world, made, { once: true, signal: new AbortController().signal }),
+      async runFor(ms) {
+        const end = new AbortController();
+        const goal = clock.now() + ms;
+        const ticking: Clock = {
+          now: clock.now,
+          async sleep(pause, signal) {
+            await clock.sleep(pause, signal);
+            if (clock.now() >= goal) end.abort();
+          },
+        };
+        await watch({ ...world, clock: ticking }, made, { once: false, signal: end.signal });
+      },
       async fate(messageId) {
         const { DatabaseSync } = await import("node:sqlite");
         const db = new DatabaseSync(path, { readOnly: true });
