@@ -70,7 +70,10 @@ export async function verifySmtp(options: SmtpOptions): Promise<void> {
   }
 }
 
-/** A text that is read once, and knows whether that has begun: before it nothing can have been taken. */
+/**
+ * A text that is read once, and knows whether that has begun: before it nothing can have been taken. nodemailer reads
+ * ahead from MAIL FROM on, so a break between that and the data counts as open too: it costs a look at the list.
+ */
 class Data {
   isBegun = false;
   readonly stream: Readable;

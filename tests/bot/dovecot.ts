@@ -121,7 +121,7 @@ async function start(file: string, port: number, isTls: boolean): Promise<Deno.C
 
 function signalGroup(pid: number, name: string): void {
   // The group may be gone already.
-  new Deno.Command("sh", { args: ["-c", `kill -${name} -- -${pid}`], stderr: "null" }).outputSync();
+  new Deno.Command("sh", { args: ["-c", `kill -s ${name} -- -${pid}`], stderr: "null" }).outputSync();
 }
 
 /** Installs Dovecot where that is possible. @throws {Error} With the command to run, where it is not */
@@ -190,6 +190,8 @@ auth_failure_delay = 0
 ${capability === undefined ? "" : `imap_capability = ${capability}`}
 mail_location = maildir:${join(folder, "mail")}
 mail_max_userip_connections = 100
+# Folders are made behind its back.
+mailbox_list_index = no
 # An IDLE hears of a delivery this late where the kernel does not tell.
 mailbox_idle_check_interval = 1 secs
 namespace inbox {
