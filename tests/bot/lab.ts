@@ -72,6 +72,8 @@ export const read = (text: string): Promise<Mail> =>
 /** A folder that is gone after the test. */
 export async function inFolder<Result>(run: (folder: string) => Promise<Result>): Promise<Result> {
   const folder = await Deno.makeTempDir({ prefix: "p2plint-test-" });
+  // A server that is no root must get through it.
+  await Deno.chmod(folder, 0o755);
   try {
     return await run(folder);
   } finally {
