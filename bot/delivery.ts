@@ -98,14 +98,16 @@ async function deliver(
     await noted(journal, post, said, clock, log, signal);
     log.info("sent", { id: post.id, to: post.inReplyTo, by: sink.name, said });
   } catch (error) {
-    if (!(error instanceof DeliveryError)) throw error;
+    if (error instanceof JournalError) throw error;
     const now = clock.now();
-    const problem = error.message;
-    if (error.outcome === "unknown" && !sink.isIdempotent) {
+    const problem = (error as Error).message;
+    // What no sink foresees leaves everything open.
+    const outcome = error instanceof DeliveryError ? error.outcome : "unknown";
+    if (outcome === "unknown" && !sink.isIdempotent) {
       const nextAt = now + config.limits.confirmSeconds * SECOND_MS;
       await journal.move(post.id, "doubt", problem, now, nextAt);
       log.warn("in doubt", { id: post.id, problem, lookAt: new Date(nextAt).toISOString() });
-    } else if (error.outcome === "never" || now - madeAt > GIVE_UP_MS) {
+    } else if (outcome === "never" || now - madeAt > GIVE_UP_MS) {
       await journal.move(post.id, "parked", problem, now);
       log.error("parked", { id: post.id, problem });
     } else {

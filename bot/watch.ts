@@ -79,6 +79,13 @@ async function all(runs: readonly Promise<void>[]): Promise<void> {
   if (failure?.status === "rejected") throw failure.reason;
 }
 
+interface WaitingSeries {
+  readonly root: string;
+  readonly version: number;
+  readonly mails: readonly WaitingMail[];
+  readonly keys: readonly string[];
+}
+
 class Watcher {
   /** What writes to the journal comes one after another: sources, judging and delivery share it. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -290,21 +297,25 @@ class Watcher {
       const isDue = everything || (isComplete && (isEager || since + delaySeconds * 1000 <= now)) ||
         since + settleSeconds * 1000 <= now;
       if (!isDue) continue;
-      outcomes.push(await this.#outcome({ root, version, mails, keys }));
+      outcomes.push(await this.#outcomeOrParked({ root, version, mails, keys }));
       // A post goes its way at once; what came to nothing is settled in heaps.
       if (outcomes.length >= SETTLE_AT_ONCE || outcomes.at(-1)!.posts.length > 0) await flush();
     }
     await flush();
   }
 
-  async #outcome(
-    series: {
-      readonly root: string;
-      readonly version: number;
-      readonly mails: readonly WaitingMail[];
-      readonly keys: readonly string[];
-    },
-  ): Promise<Outcome> {
+  /** A bug of ours costs one series, not the bot. */
+  async #outcomeOrParked(series: WaitingSeries): Promise<Outcome> {
+    try {
+      return await this.#outcome(series);
+    } catch (error) {
+      if (error instanceof JournalError) throw error;
+      this.world.log.error("parked", { id: series.root, problem: String((error as Error).stack) });
+      return endAll(series, "parked", `p2plint failed: ${(error as Error).message}`);
+    }
+  }
+
+  async #outcome(series: WaitingSeries): Promise<Outcome> {
     const { journal, clock, linter, log, observe, toolVersion } = this.world;
     const { root, version, mails } = series;
     const wanted = mails.filter(({ hasBytes }) => hasBytes);
@@ -314,6 +325,7 @@ class Watcher {
       return endAll(series, "parked", `judging its series ended the process ${worn.attempts} times`);
     }
     const patches: Patch[] = [];
+    const broken = new Set<string>();
     if (wanted.length > 0) {
       await journal.begin(wanted.map(({ messageId }) => messageId));
       observe("begun", { mails: wanted.length });
@@ -321,9 +333,10 @@ class Watcher {
     for (const { messageId } of wanted) {
       const bytes = await journal.bytesOf(messageId);
       // Without bytes it was dropped by hand a moment ago.
-      if (bytes !== null) {
-        patches.push(readPatch(await readMail(bytes, { input: messageId, position: null })));
-      }
+      if (bytes === null) continue;
+      const mail = await readMail(bytes, { input: messageId, position: null });
+      if (mail.messageId === messageId) patches.push(readPatch(mail));
+      else broken.add(messageId);
     }
     const keys = patches.length === 0
       ? series.keys
@@ -339,7 +352,7 @@ class Watcher {
     observe("judged", { mails: mails.length, patches: patches.length });
     const isFound = reports.some(({ findings }) => findings.length > 0);
     const addresses = patches.flatMap(({ mail }) => [mail.from, mail.author, ...mail.to, ...mail.cc]);
-    const outcome = outcomeOf({
+    const decided = outcomeOf({
       root,
       version,
       mails,
@@ -353,6 +366,15 @@ class Watcher {
       now: clock.now(),
       toolVersion,
     }, this.config);
+    const outcome: Outcome = {
+      ...decided,
+      // The server found the Message-ID behind a line that ends the head for us, and for git.
+      mails: decided.mails.map((mail) =>
+        broken.has(mail.messageId)
+          ? { ...mail, state: "skipped", reason: "its head is broken: it can be read in two ways" }
+          : mail
+      ),
+    };
     for (const { post, state, reason } of outcome.posts) {
       log.info("reply", { id: post.id, to: post.inReplyTo, state, reason });
     }

@@ -404,3 +404,43 @@ Deno.test("watch() under a new UIDVALIDITY reads the mailbox again and repeats n
     deepEqual(smtp.posts.map(({ inReplyTo }) => inReplyTo), ["a@example.com", "b@example.com"]);
   });
 });
+
+Deno.test("watch() skips a mail whose head the server reads otherwise, and judges the rest", async () => {
+  await inLab({}, async ({ mailbox, smtp, run, fate }) => {
+    const whole = letter({ id: "odd@example.com" });
+    // For git and for us the head ends at the line that is no field; an IMAP server finds the id behind it.
+    mailbox.put(
+      whole.replace("Subject:", "this is no field\nSubject:"),
+      letter({ id: "fine@example.com", subject: "[PATCH] foo: fine" }),
+    );
+    mailbox.head = (bytes) => {
+      const text = new TextDecoder().decode(bytes);
+      return new TextEncoder().encode(text.slice(0, text.indexOf("\n\n")).replace("this is no field\n", ""));
+    };
+    await run();
+    equal(await fate("odd@example.com"), "skipped: its head is broken: it can be read in two ways");
+    deepEqual(smtp.posts.map(({ inReplyTo }) => inReplyTo), ["fine@example.com"]);
+  });
+});
+
+Deno.test("watch() parks a series on which p2plint itself fails, and judges the rest", async () => {
+  await inLab({}, async (lab) => {
+    const { mailbox, smtp, run, fate, linter } = lab;
+    mailbox.put(
+      letter({ id: "cursed@example.com", subject: "[PATCH] foo: cursed" }),
+      letter({ id: "fine@example.com", subject: "[PATCH] foo: fine" }),
+    );
+    const lint = linter.lint;
+    try {
+      linter.lint = (patch) => {
+        if (patch.mail.messageId === "cursed@example.com") throw new Error("no such luck");
+        return lint(patch);
+      };
+      await run();
+    } finally {
+      linter.lint = lint;
+    }
+    equal(await fate("cursed@example.com"), "parked: p2plint failed: no such luck");
+    deepEqual(smtp.posts.map(({ inReplyTo }) => inReplyTo), ["fine@example.com"]);
+  });
+});
