@@ -87,6 +87,8 @@ interface WaitingSeries {
 }
 
 class Watcher {
+  /** Mails that this process has begun to judge: only the next process need wonder why they did not end. */
+  readonly #begun = new Set<string>();
   /** What writes to the journal comes one after another: sources, judging and delivery share it. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -282,6 +284,7 @@ class Watcher {
       const settled = outcomes;
       outcomes = [];
       await journal.settle(settled);
+      for (const { messageId } of settled.flatMap(({ mails }) => mails)) this.#begun.delete(messageId);
       for (const { posts, mails } of settled) {
         observe("settled", { mails: mails.length, posts: posts.length });
       }
@@ -319,16 +322,18 @@ class Watcher {
     const { journal, clock, linter, log, observe, toolVersion } = this.world;
     const { root, version, mails } = series;
     const wanted = mails.filter(({ hasBytes }) => hasBytes);
-    const worn = wanted.find(({ attempts }) => attempts >= MAX_ATTEMPTS);
+    const fresh = wanted.filter(({ messageId }) => !this.#begun.has(messageId));
+    const worn = fresh.find(({ attempts }) => attempts >= MAX_ATTEMPTS);
     if (worn !== undefined) {
       log.error("parked", { id: worn.messageId, attempts: worn.attempts });
       return endAll(series, "parked", `judging its series ended the process ${worn.attempts} times`);
     }
     const patches: Patch[] = [];
     const broken = new Set<string>();
-    if (wanted.length > 0) {
-      await journal.begin(wanted.map(({ messageId }) => messageId));
-      observe("begun", { mails: wanted.length });
+    if (fresh.length > 0) {
+      await journal.begin(fresh.map(({ messageId }) => messageId));
+      for (const { messageId } of fresh) this.#begun.add(messageId);
+      observe("begun", { mails: fresh.length });
     }
     for (const { messageId } of wanted) {
       const bytes = await journal.bytesOf(messageId);

@@ -50,7 +50,7 @@ const LIST_MS = 300;
 const CONFIRM_S = 2;
 /** A step that is not reached by then is not reached in this life. */
 const LIFE_MS = 6000;
-const PEACE_MS = 40_000;
+const PEACE_MS = 60_000;
 
 /** Plays it. */
 export async function playCrashes({ folder, mails, lists, kills, onLife }: Play): Promise<Aftermath> {
@@ -133,7 +133,7 @@ export async function playCrashes({ folder, mails, lists, kills, onLife }: Play)
       onLife?.(`${at + 1}/${kills.length} ${JSON.stringify(kill)}: ${end}`);
     }
     deliver(mails.length);
-    await peace(live(), join(folder, "state.sqlite"));
+    await peace(live(), join(folder, "state.sqlite"), mails.length);
     // What is still on its way from the list.
     await new Promise((resolve) => setTimeout(resolve, LIST_MS * 2));
     return { lives, ...readJournal(join(folder, "state.sqlite")), taken: smtp.mails.map(messageIdOf) };
@@ -157,14 +157,14 @@ const messageIdOf = ({ text }: { readonly text: string }): string =>
   /^Message-ID: <([^>]+)>/m.exec(text)?.[1] ?? "none";
 
 /** Lets the bot live until nothing waits any more, and ends it kindly. */
-async function peace(bot: Deno.ChildProcess, path: string): Promise<void> {
+async function peace(bot: Deno.ChildProcess, path: string, mails: number): Promise<void> {
   let quiet = 0;
   for (const end = Date.now() + PEACE_MS; quiet < 3 && Date.now() < end;) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     const { fates, posts } = readJournal(path);
     const isOpen = [...fates.values()].some((fate) => fate.startsWith("waiting")) ||
       [...posts.values()].some((state) => !/^(?:sent|parked)/.test(state));
-    quiet = !isOpen && fates.size > 0 ? quiet + 1 : 0;
+    quiet = !isOpen && fates.size >= mails ? quiet + 1 : 0;
   }
   bot.kill("SIGTERM");
   const { code } = await bot.status;

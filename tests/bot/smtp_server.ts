@@ -36,6 +36,8 @@ export interface TestSmtp {
   behaviour: SmtpBehaviour;
   /** Called with a mail before the client learns that it was taken. */
   onMail: ((mail: TakenMail) => void) | null;
+  /** Closes every connection at once. */
+  breakAll(): void;
   stop(): Promise<void>;
 }
 
@@ -93,6 +95,7 @@ export async function startSmtp(behaviour: SmtpBehaviour = {}): Promise<TestSmtp
     mails,
     behaviour,
     onMail: null,
+    breakAll: closeAll,
     async stop() {
       closeAll();
       await new Promise<void>((resolve) => server.close(resolve));

@@ -71,7 +71,11 @@ try {
     } different`,
   );
   console.log(`${doubts} were in doubt and found on the list`);
-  console.log(damage.length === 0 ? "lost: 0, twice: 0" : `DAMAGE:\n${damage.join("\n")}`);
+  console.log(
+    damage.length === 0
+      ? "lost: 0, twice: 0"
+      : `DAMAGE, ${damage.length}:\n${damage.slice(0, 20).join("\n")}`,
+  );
   Deno.exitCode = damage.length === 0 ? 0 : 1;
 } finally {
   await Deno.remove(folder, { recursive: true });

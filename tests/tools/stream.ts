@@ -30,7 +30,8 @@ export async function readStream(names: readonly string[] = ["stream.mbox", "dma
   for (const name of names) {
     using file = await Deno.open(new URL(name, FOLDER));
     for await (const { bytes, masking } of splitMbox(file.readable)) {
-      const plain = unescapeFrom(bytes, masking).slice();
+      // A copy: `slice` of a Buffer would be none.
+      const plain = new Uint8Array(unescapeFrom(bytes, masking));
       const mail = await readMail(plain, { input: name, position: null });
       const list = listIdOf(mail.headers.get("list-id")?.[0] ?? "");
       if (mail.messageId === null || mails.has(mail.messageId)) continue;
