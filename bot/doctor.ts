@@ -4,7 +4,7 @@
  * @module
  */
 
-import { join } from "@std/path";
+import { dirname, fromFileUrl, join, resolve } from "@std/path";
 import type { Config } from "./watch_config.ts";
 import type { Arguments, CommandModule } from "./options.ts";
 import type { Log } from "./ports.ts";
@@ -82,7 +82,29 @@ async function examineAll(args: Arguments, terminal: Terminal): Promise<number> 
   } else {
     terminal.out("ok    smtp: none, and no list needs it\n");
   }
+  terminal.out("\nwatch needs no more than:\n");
+  for (const permission of permissionsFor(config, path)) terminal.out(`  ${printable(permission)}\n`);
   return isWell ? 0 : 1;
+}
+
+/** The flags that let Deno do what this configuration asks for, and nothing else. */
+function permissionsFor(config: Config, path: string): readonly string[] {
+  const { accounts, smtp, metrics, state, outbox } = config;
+  const program = fromFileUrl(new URL("../", import.meta.url));
+  const servers = smtp === null ? accounts : [...accounts, smtp];
+  const secrets = servers.flatMap(({ password }) => password === null ? [] : [password]);
+  const files = [...secrets.map(({ file }) => file), ...servers.map(({ ca }) => ca)];
+  const hosts = servers.map(({ host, port }) => `${host}:${port}`);
+  const listed = (name: string, values: readonly (string | null)[]) =>
+    `--allow-${name}=${[...new Set(values.filter((value) => value !== null))].join(",")}`;
+  return [
+    listed("read", [program, resolve(path), dirname(state), outbox, ...files]),
+    listed("write", [dirname(state), outbox]),
+    listed("net", [...hosts, metrics === null ? null : `127.0.0.1:${metrics.port}`]),
+    // The logger's package asks for the second one.
+    listed("env", [...secrets.map(({ env }) => env), "NODE_V8_COVERAGE"]),
+    "--allow-sys=hostname",
+  ];
 }
 
 async function inspectJournal(config: Config): Promise<string> {
