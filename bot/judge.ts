@@ -6,7 +6,7 @@
 
 import type { Linter } from "../rules/engine/lint.ts";
 import type { Rule } from "../rules/engine/rule.ts";
-import type { Confidence, Patch, Report } from "../rules/engine/types.ts";
+import type { Confidence, Patch } from "../rules/engine/types.ts";
 import type { Version } from "../rules/kernel/types.ts";
 import type { Reviewer } from "../rules/tree/review.ts";
 import type { Repository } from "../rules/tree/tree.ts";
@@ -65,11 +65,4 @@ export async function reviewerFor(judging: Judging, repository: Repository | nul
     linterFor(judging),
   ]);
   return createReviewer(linter, judging.concerns, repository);
-}
-
-/** Reports on the patches of a series, one for each in order. */
-export async function lintSeries(linter: Linter, patches: readonly Patch[]): Promise<readonly Report[]> {
-  const reports: Report[] = [];
-  for (const patch of patches) reports.push(await linter.lint(patch));
-  return reports;
 }

@@ -13,7 +13,6 @@ import type { Address, Mail, Patch } from "../rules/engine/types.ts";
 import type { Config } from "./watch_config.ts";
 import { deliverDue, reviveClaims, settleDoubts } from "./delivery.ts";
 import { type Admission, admit, postIdsIn, postMessageId } from "./intake.ts";
-import { lintSeries } from "./judge.ts";
 import { sameAddress } from "./mailboxes.ts";
 import { endAll, outcomeOf, seriesKeys, threadOf } from "./outcome.ts";
 import {
@@ -319,7 +318,7 @@ class Watcher {
   }
 
   async #outcome(series: WaitingSeries): Promise<Outcome> {
-    const { journal, clock, linter, log, observe, toolVersion } = this.world;
+    const { journal, clock, reviewer, log, observe, toolVersion } = this.world;
     const { root, version, mails } = series;
     const wanted = mails.filter(({ hasBytes }) => hasBytes);
     const fresh = wanted.filter(({ messageId }) => !this.#begun.has(messageId));
@@ -348,7 +347,7 @@ class Watcher {
       : seriesKeys(mails, patches.map(({ changeId }) => changeId));
     const later = await journal.laterVersion(keys, version);
     if (later !== null) return endAll(series, "skipped", `overtaken by v${later}`);
-    const reports = patches.length === 0 ? [] : await lintSeries(linter, patches);
+    const reports = patches.length === 0 ? [] : await reviewer.review(patches);
     for (const { faults, patch } of reports) {
       for (const { rule, where, error } of faults) {
         log.error("rule failed", { rule, where, id: patch.mail.messageId ?? "", problem: error.message });

@@ -7,13 +7,13 @@
 import meta from "../deno.json" with { type: "json" };
 import { appliesTo } from "../rules/engine/lint.ts";
 import { createPrefilter } from "../rules/engine/prefilter.ts";
-import { concerns, WORDS } from "../rules/kernel/mod.ts";
+import { WORDS } from "../rules/kernel/mod.ts";
 import type { Version } from "../rules/kernel/types.ts";
 import { rules } from "../rules/mod.ts";
 import { type Account, type Config, ConfigError, readConfig, readSecret, type Smtp } from "./watch_config.ts";
 import { HEAD_FIELDS } from "./intake.ts";
 import { openJournal } from "./journal_sqlite.ts";
-import { linterFor } from "./judge.ts";
+import { concernsOf, reviewerFor } from "./judge.ts";
 import type { Option } from "./options.ts";
 import {
   AuthenticationError,
@@ -132,17 +132,19 @@ export async function worldOf(config: Config, log: Log, journal: Journal, observ
   const sources: readonly Source[] = imapOptionsOf(config, log).map(imapSource);
   const sinks: Sink[] = [outboxSink(config.outbox)];
   if (config.smtp !== null) sinks.push(smtpSink(smtpOptionsOf(config.smtp)));
+  const chosen = rules.filter((rule) => appliesTo(rule, kernel) && !config.reply.disable.includes(rule.id));
+  const judging = {
+    rules: chosen,
+    concerns: await concernsOf(chosen),
+    kernel,
+    minConfidence: "low",
+  } as const;
   return {
     sources,
     sinks,
     journal,
     clock: systemClock,
-    linter: await linterFor({
-      rules: rules.filter((rule) => appliesTo(rule, kernel) && !config.reply.disable.includes(rule.id)),
-      concerns,
-      kernel,
-      minConfidence: "low",
-    }),
+    reviewer: await reviewerFor(judging, null),
     prefilter: createPrefilter(WORDS),
     log,
     observe,

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Linter } from "../rules/engine/lint.ts";
 import type { Prefilter } from "../rules/engine/prefilter.ts";
+import type { Reviewer } from "../rules/tree/review.ts";
 import type { Clock, Journal, Log, Observer, Sink, Source } from "./ports.ts";
 
 /** Everything outside. */
@@ -14,7 +14,7 @@ export interface World {
   readonly sinks: readonly Sink[];
   readonly journal: Journal;
   readonly clock: Clock;
-  readonly linter: Linter;
+  readonly reviewer: Reviewer;
   readonly prefilter: Prefilter;
   readonly log: Log;
   readonly observe: Observer;

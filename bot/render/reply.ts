@@ -203,6 +203,8 @@ class Quoter {
     for (const { newPath, oldPath, hunks } of patch.files) {
       for (const hunk of hunks) {
         for (const line of hunk.lines) {
+          // A line of the tree stands in no mail.
+          if (line.bodyNo === null) continue;
           this.#places.set(line.bodyNo, { line, hunk, path: newPath ?? oldPath ?? "" });
         }
       }

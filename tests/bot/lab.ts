@@ -14,6 +14,7 @@ import { concerns, WORDS } from "../../rules/kernel/mod.ts";
 import { rules } from "../../rules/mod.ts";
 import type { Mail } from "../../rules/engine/types.ts";
 import { createLinter, type Linter } from "../../rules/engine/lint.ts";
+import { createReviewer } from "../../rules/tree/review.ts";
 import { readGrammar } from "../../bot/grammar.ts";
 import type {
   Clock,
@@ -213,7 +214,7 @@ export function inLab(
       sinks: [smtp, outbox],
       journal,
       clock,
-      linter: wholeLinter(),
+      reviewer: createReviewer(wholeLinter(), concerns, null),
       prefilter: createPrefilter(WORDS),
       log,
       observe,

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { DeliveryError } from "../../bot/ports.ts";
-import { inLab, NOON, read } from "./lab.ts";
+import { inLab, NOON, read, wholeLinter } from "./lab.ts";
 import { dull, innocent, letter, type LetterParts, LIST, mistake } from "./letters.ts";
 
 const MINUTE_MS = 60_000;
@@ -425,16 +425,17 @@ Deno.test("watch() skips a mail whose head the server reads otherwise, and judge
 
 Deno.test("watch() parks a series on which p2plint itself fails, and judges the rest", async () => {
   await inLab({}, async (lab) => {
-    const { mailbox, smtp, run, fate, linter } = lab;
+    const { mailbox, smtp, run, fate } = lab;
+    const linter = wholeLinter();
     mailbox.put(
       letter({ id: "cursed@example.com", subject: "[PATCH] foo: cursed" }),
       letter({ id: "fine@example.com", subject: "[PATCH] foo: fine" }),
     );
     const lint = linter.lint;
     try {
-      linter.lint = (patch) => {
+      linter.lint = (patch, around) => {
         if (patch.mail.messageId === "cursed@example.com") throw new Error("no such luck");
-        return lint(patch);
+        return lint(patch, around);
       };
       await run();
     } finally {
