@@ -33,6 +33,8 @@ import { JOURNAL_RETRY_MS, type World } from "./world.ts";
 const TICK_MS = 2000;
 /** A mail that ended the process so often is not tried again without a human. */
 const MAX_ATTEMPTS = 3;
+/** Series that are begun in one transaction. */
+const BEGIN_AT_ONCE = 100;
 /** Outcomes that are settled in one transaction. */
 const SETTLE_AT_ONCE = 200;
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -134,8 +136,6 @@ class Watcher {
         log.warn("parcel not fetched", { source: source.name, problem: error.message });
         continue;
       }
-      // With nobody to wait for, complete series need not lie about until the mailbox is empty.
-      if (once) await this.lastingly(() => this.judge(false, true), signal);
       if (signal.aborted) return;
     }
   }
@@ -259,9 +259,8 @@ class Watcher {
    * Judges what has waited long enough.
    *
    * @param everything All of it, complete or not
-   * @param isEager What is complete, however short it has waited
    */
-  async judge(everything: boolean, isEager = false): Promise<void> {
+  async judge(everything: boolean): Promise<void> {
     const { journal, clock, observe } = this.world;
     const waiting = await journal.waiting();
     if (waiting.length === 0) return;
@@ -288,22 +287,48 @@ class Watcher {
         observe("settled", { mails: mails.length, posts: posts.length });
       }
     };
+    const due: WaitingSeries[] = [];
     for (const { root, version, mails, absent, keys } of all) {
       const since = Math.min(...mails.map(({ takenAt }) => takenAt));
       const later = Math.max(...keys.map((key) => newest.get(key)!));
+      const wait = absent.length === 0 ? delaySeconds : settleSeconds;
       if (later > version) {
         outcomes.push(endAll({ root, version, mails }, "skipped", `overtaken by v${later}`));
-        continue;
+      } else if (everything || since + wait * 1000 <= now) {
+        due.push({ root, version, mails, keys });
       }
-      const isComplete = absent.length === 0;
-      const isDue = everything || (isComplete && (isEager || since + delaySeconds * 1000 <= now)) ||
-        since + settleSeconds * 1000 <= now;
-      if (!isDue) continue;
-      outcomes.push(await this.#outcomeOrParked({ root, version, mails, keys }));
+    }
+    for (const [at, series] of due.entries()) {
+      await this.#begin(due, at);
+      outcomes.push(await this.#outcomeOrParked(series));
       // A post goes its way at once; what came to nothing is settled in heaps.
       if (outcomes.length >= SETTLE_AT_ONCE || outcomes.at(-1)!.posts.length > 0) await flush();
     }
     await flush();
+  }
+
+  /** A mail that ended one process after another. */
+  #isWorn({ messageId, attempts }: WaitingMail): boolean {
+    return attempts >= MAX_ATTEMPTS && !this.#begun.has(messageId);
+  }
+
+  /**
+   * Notes that a series is begun to be judged, and that those behind it will be: one transaction for many. What was
+   * begun before and did not end is begun alone, so that it is found out.
+   */
+  async #begin(due: readonly WaitingSeries[], at: number): Promise<void> {
+    const open = ({ mails }: WaitingSeries) =>
+      mails.filter((mail) => mail.hasBytes && !this.#begun.has(mail.messageId) && !this.#isWorn(mail));
+    const first = open(due[at]!);
+    if (first.length === 0) return;
+    const isSuspect = (mails: readonly WaitingMail[]) => mails.some(({ attempts }) => attempts > 0);
+    const mails = isSuspect(first)
+      ? first
+      : due.slice(at, at + BEGIN_AT_ONCE).map(open).filter((mails) => !isSuspect(mails)).flat();
+    const ids = mails.map(({ messageId }) => messageId);
+    await this.world.journal.begin(ids);
+    for (const id of ids) this.#begun.add(id);
+    this.world.observe("begun", { mails: ids.length });
   }
 
   /** A bug of ours costs one series, not the bot. */
@@ -321,19 +346,13 @@ class Watcher {
     const { journal, clock, reviewer, log, observe, toolVersion } = this.world;
     const { root, version, mails } = series;
     const wanted = mails.filter(({ hasBytes }) => hasBytes);
-    const fresh = wanted.filter(({ messageId }) => !this.#begun.has(messageId));
-    const worn = fresh.find(({ attempts }) => attempts >= MAX_ATTEMPTS);
+    const worn = wanted.find((mail) => this.#isWorn(mail));
     if (worn !== undefined) {
       log.error("parked", { id: worn.messageId, attempts: worn.attempts });
       return endAll(series, "parked", `judging its series ended the process ${worn.attempts} times`);
     }
     const patches: Patch[] = [];
     const broken = new Set<string>();
-    if (fresh.length > 0) {
-      await journal.begin(fresh.map(({ messageId }) => messageId));
-      for (const { messageId } of fresh) this.#begun.add(messageId);
-      observe("begun", { mails: fresh.length });
-    }
     for (const { messageId } of wanted) {
       const bytes = await journal.bytesOf(messageId);
       // Without bytes it was dropped by hand a moment ago.
