@@ -33,6 +33,8 @@ import { JOURNAL_RETRY_MS, type World } from "./world.ts";
 const TICK_MS = 2000;
 /** A mail that ended the process so often is not tried again without a human. */
 const MAX_ATTEMPTS = 3;
+/** What is judged together is held together. The largest real series have a tenth of it. */
+const MAX_SERIES_BYTES = 16 * 1024 * 1024;
 /** Series that are begun in one transaction. */
 const BEGIN_AT_ONCE = 100;
 /** Outcomes that are settled in one transaction. */
@@ -352,14 +354,21 @@ class Watcher {
       return endAll(series, "parked", `judging its series ended the process ${worn.attempts} times`);
     }
     const patches: Patch[] = [];
-    const broken = new Set<string>();
+    const unread = new Map<string, string>();
+    let size = 0;
     for (const { messageId } of wanted) {
       const bytes = await journal.bytesOf(messageId);
       // Without bytes it was dropped by hand a moment ago.
       if (bytes === null) continue;
+      size += bytes.length;
+      if (size > MAX_SERIES_BYTES) {
+        unread.set(messageId, `too large: its series has more than ${MAX_SERIES_BYTES} bytes`);
+        continue;
+      }
       const mail = await readMail(bytes, { input: messageId, position: null });
       if (mail.messageId === messageId) patches.push(readPatch(mail));
-      else broken.add(messageId);
+      // The server found the Message-ID behind a line that ends the head for us, and for git.
+      else unread.set(messageId, "its head is broken: it can be read in two ways");
     }
     const keys = patches.length === 0
       ? series.keys
@@ -391,12 +400,10 @@ class Watcher {
     }, this.config);
     const outcome: Outcome = {
       ...decided,
-      // The server found the Message-ID behind a line that ends the head for us, and for git.
-      mails: decided.mails.map((mail) =>
-        broken.has(mail.messageId)
-          ? { ...mail, state: "skipped", reason: "its head is broken: it can be read in two ways" }
-          : mail
-      ),
+      mails: decided.mails.map((mail) => {
+        const reason = unread.get(mail.messageId);
+        return reason === undefined ? mail : { ...mail, state: "skipped", reason };
+      }),
     };
     for (const { post, state, reason } of outcome.posts) {
       log.info("reply", { id: post.id, to: post.inReplyTo, state, reason });

@@ -445,3 +445,17 @@ Deno.test("watch() parks a series on which p2plint itself fails, and judges the 
     deepEqual(smtp.posts.map(({ inReplyTo }) => inReplyTo), ["fine@example.com"]);
   });
 });
+
+Deno.test("watch() holds no more of a series than it can carry, and says so", async () => {
+  await inLab(
+    { intake: { maxAgeDays: 36_500, maxMailBytes: 16 * 1024 * 1024 } },
+    async ({ mailbox, smtp, run, fate }) => {
+      const [cover, one, two] = series("s", 2);
+      const large = (text: string) => `${text}\n${"dma_map_single \n".repeat(560_000)}`;
+      mailbox.put(cover!, large(one!), large(two!));
+      await run();
+      deepEqual(smtp.posts.map(({ inReplyTo }) => inReplyTo), ["s-1@example.com"]);
+      equal(await fate("s-2@example.com"), "skipped: too large: its series has more than 16777216 bytes");
+    },
+  );
+});

@@ -57,7 +57,7 @@ try {
   const watch = [
     "run",
     "--no-prompt",
-    "--v8-flags=--max-semi-space-size=4",
+    "--v8-flags=--max-semi-space-size=4,--max-old-space-size=256",
     "--allow-all",
     join(ROOT, "mod.ts"),
     "watch",
