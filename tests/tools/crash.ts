@@ -7,7 +7,8 @@
 
 import type { Step } from "../../bot/ports.ts";
 import { damageOf, type Kill, playCrashes } from "../bot/crash.ts";
-import { random, readStream } from "./stream.ts";
+import { letter, mistake } from "../bot/letters.ts";
+import { random, readStream, type Recorded } from "./stream.ts";
 
 const STEPS: readonly Step[] = [
   "pulled",
@@ -21,15 +22,33 @@ const STEPS: readonly Step[] = [
   "ended",
 ];
 const SEED = 4;
+const EVERY = 8;
+
+/** A patch of ours with a mistake. */
+function made(at: number): Recorded {
+  const messageId = `made-${at}@example.com`;
+  const text = letter({
+    id: messageId,
+    from: `a${at}@example.com`,
+    to: ours.address,
+    list: ours.id,
+    subject: `[PATCH] foo: no. ${at}`,
+    body: mistake(`drivers/misc/foo${at}.c`),
+  });
+  return { messageId, bytes: new TextEncoder().encode(text), isPatch: true };
+}
 
 const wanted = Number(Deno.args[0] ?? 60);
-const { mails, lists } = await readStream();
+const { mails: recorded, lists } = await readStream();
+// Real traffic has a finding in fifty patches: with ours among it each life of the bot has replies to write.
+const ours = lists[0]!;
+const mails = recorded.flatMap((mail, at) => at % EVERY === 0 ? [mail, made(at)] : [mail]);
 const next = random(SEED);
 const kills: Kill[] = Array.from(
   { length: wanted },
   (_, at) =>
     at % 2 === 0
-      ? { step: STEPS[(at / 2) % STEPS.length]!, count: 1 + Math.floor(next() * 3) }
+      ? { step: STEPS[(at / 2) % STEPS.length]!, count: 1 + Math.floor(next() * 2) }
       : { afterMs: 300 + Math.floor(next() * 4000) },
 );
 const folder = await Deno.makeTempDir({ prefix: "p2plint-crash-" });
@@ -58,6 +77,12 @@ try {
     states.set(state, (states.get(state) ?? 0) + 1);
   }
   const patches = mails.filter(({ isPatch }) => isPatch);
+  const unanswered = mails.filter(({ messageId }) =>
+    messageId.startsWith("made-") && !after.fates.get(messageId)?.startsWith("replied")
+  );
+  console.log(
+    `${unanswered.length} of ${Math.ceil(recorded.length / EVERY)} patches of ours without a reply`,
+  );
   const damage = damageOf(after, patches.map(({ messageId }) => messageId));
   console.log(
     `\n${mails.length} mails, ${patches.length} patches and covers among them; journal: ${
