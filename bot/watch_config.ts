@@ -161,11 +161,8 @@ const shape = object({
   bot: required(object({
     name: optional(text("a name", /^[\x20-\x7e]+$/), "p2plint"),
     address: required(ADDRESS),
-    /** Where the rule pages are: `HOME/rules/RULE.md`. */
-    home: optional(
-      text("an https address", /^https?:\/\/\S+$/),
-      "https://github.com/p2plint/p2plint/blob/main",
-    ),
+    /** Where the rule pages are: `HOME/rules/RULE.md`; null: the reply names the command that prints them. */
+    home: optional(nullable(text("an https address", /^https?:\/\/\S+[^/]$/)), null),
     /** Where a mail is found by its Message-ID: `ARCHIVE/ID/`. */
     archive: optional(text("an https address", /^https?:\/\/\S+[^/]$/), "https://lore.kernel.org/all"),
   })),

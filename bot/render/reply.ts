@@ -31,7 +31,7 @@ export interface ReplyParts {
   readonly bot: {
     readonly name: string;
     readonly address: string;
-    readonly home: string;
+    readonly home: string | null;
     readonly archive: string;
   };
   readonly messageId: string;
@@ -173,9 +173,11 @@ function footer({ patch: { mail }, remarks, bot, toolVersion, kernel }: ReplyPar
   return [
     "-- ",
     `p2plint ${toolVersion} is a bot. It read this mail, without a kernel tree.`,
-    ...rules.map((rule) => `Rule: ${bot.home}/rules/${rule}.md`),
-    'Wrong? Reply with a line "p2plint: false-positive REASON", from its start;',
-    '"wontfix" and "fixed" are known too. No more mail: "p2plint: stop".',
+    ...rules.map((rule) =>
+      bot.home === null ? `Why: p2plint explain ${rule}` : `Why: ${bot.home}/rules/${rule}.md`
+    ),
+    'Wrong? Start a line of a reply with "p2plint: false-positive" and why.',
+    'Other such lines: "p2plint: fixed", "wontfix", "stop" (no more mail).',
     `Reproduce: curl -sL ${url} | p2plint check${option} -`,
   ];
 }

@@ -112,8 +112,9 @@ function toDeliveryError(error: SmtpFailure, { id }: Post, isBegun: boolean): De
   const said = `${response ?? error.message}${code === undefined ? "" : ` (${code})`}`;
   const wrap = (outcome: DeliveryError["outcome"]) =>
     new DeliveryError(`post ${id}: ${said}`, outcome, { cause: error });
-  // The password is wrong, not the mail.
-  if (code === "EAUTH") return wrap("later");
-  if (responseCode !== undefined) return wrap(responseCode >= 500 ? "never" : "later");
+  // What is said of greeting, TLS or login is not said of the mail.
+  const isOfMail = code === "EENVELOPE" || code === "EMESSAGE";
+  if (isOfMail && responseCode !== undefined) return wrap(responseCode >= 500 ? "never" : "later");
+  if (responseCode !== undefined) return wrap("later");
   return wrap(isBegun ? "unknown" : "later");
 }

@@ -218,3 +218,36 @@ Deno.test("createLog() writes JSON lines or text for eyes, without secrets and c
     match(terminal.printed.err, line);
   }
 });
+
+Deno.test("watch follows several mailboxes and accounts at once, and a mail on two lists counts once", async () => {
+  await inPlace(async ({ dovecot, configure, run, folder }) => {
+    const other = { id: "linux-bar.example.org", address: "linux-bar@example.org" };
+    const account = (name: string, mailboxes: readonly string[]) => ({
+      name,
+      host: "127.0.0.1",
+      port: dovecot.port,
+      tls: "none",
+      user: dovecot.user,
+      password: { file: "password" },
+      mailboxes,
+    });
+    await configure({
+      lists: [LIST, other],
+      accounts: [account("one", ["INBOX", "bar"]), account("two", ["baz"])],
+    });
+    const both = { id: "both@example.com", to: `${LIST.address}, ${other.address}` };
+    dovecot.deliver(letter(both));
+    dovecot.deliver(letter({ ...both, list: other.id }), "bar");
+    dovecot.deliver(letter({ id: "bar@example.com", subject: "[PATCH] bar: go", list: other.id }), "bar");
+    dovecot.deliver(letter({ id: "baz@example.com", subject: "[PATCH] baz: go" }), "baz");
+    const { code, err } = await run("watch", "--once");
+    equal(code, 0, err);
+    const replies = [...Deno.readDirSync(join(folder, "outbox"))].map(({ name }) =>
+      Deno.readTextFileSync(join(folder, "outbox", name))
+    );
+    const answered = replies.map((text) => /^In-Reply-To: <(.*)>$/m.exec(text)![1]).sort();
+    deepEqual(answered, ["bar@example.com", "baz@example.com", "both@example.com"]);
+    const [toBoth] = replies.filter((text) => text.includes("In-Reply-To: <both@"));
+    match(toBoth!, /^Cc: linux-foo@example\.org, linux-bar@example\.org$/m);
+  });
+});

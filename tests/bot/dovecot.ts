@@ -32,7 +32,7 @@ export interface DovecotOptions {
   readonly folder: string;
   /** A free one is taken unless told. */
   readonly port?: number;
-  readonly tls?: boolean;
+  readonly tls?: "implicit" | "starttls";
   /** What the server says it can do, to play a poorer one. */
   readonly capability?: string;
 }
@@ -62,10 +62,10 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
   for (const path of [folder, run, join(folder, "mail")]) await Deno.mkdir(path, { recursive: true });
   await Deno.chmod(folder, 0o755);
   if (isRoot) await Deno.chown(join(folder, "mail"), NOBODY, NOBODY);
-  const certificate = options.tls === true ? await certify(folder) : null;
+  const certificate = options.tls !== undefined ? await certify(folder) : null;
   const file = join(folder, "dovecot.conf");
   await Deno.writeTextFile(file, configuration({ ...options, port, run, isRoot }));
-  let child = await start(file, port, certificate !== null);
+  let child = await start(file, port, options.tls === "implicit");
   let deliveries = 0;
   const mailbox = (name: string) => join(folder, "mail", name === "INBOX" ? "" : `.${name}`);
   const own = (path: string) => isRoot && Deno.chownSync(path, NOBODY, NOBODY);
@@ -97,7 +97,7 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
     async restart() {
       signalGroup(child.pid, "KILL");
       await child.status;
-      child = await start(file, port, certificate !== null);
+      child = await start(file, port, options.tls === "implicit");
     },
     async stop() {
       // Its children leave their clients in peace while the master is told to end.
@@ -149,8 +149,8 @@ function isThere(): boolean {
   }
 }
 
-/** Self-signed, for localhost. */
-async function certify(folder: string): Promise<string> {
+/** Makes `cert.pem` and `key.pem` in the folder, self-signed, for localhost. @returns The certificate */
+export async function certify(folder: string): Promise<string> {
   const certificate = join(folder, "cert.pem");
   const { success, stderr } = await new Deno.Command("openssl", {
     args: [
@@ -166,7 +166,7 @@ async function certify(folder: string): Promise<string> {
 }
 
 function configuration(
-  { folder, port, run, tls = false, capability, isRoot }: DovecotOptions & {
+  { folder, port, run, tls, capability, isRoot }: DovecotOptions & {
     readonly port: number;
     readonly run: string;
     readonly isRoot: boolean;
@@ -181,8 +181,8 @@ log_path = ${join(folder, "dovecot.log")}
 default_internal_user = ${me ?? "dovecot"}
 default_login_user = ${me ?? "dovenull"}
 ${me === null ? "" : `default_internal_group = ${me}\n`}
-ssl = ${tls ? "yes" : "no"}
-${tls ? `ssl_cert = <${join(folder, "cert.pem")}\nssl_key = <${join(folder, "key.pem")}` : ""}
+ssl = ${tls !== undefined ? "yes" : "no"}
+${tls !== undefined ? `ssl_cert = <${join(folder, "cert.pem")}\nssl_key = <${join(folder, "key.pem")}` : ""}
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 # The tests log in wrongly, and often.
@@ -209,10 +209,10 @@ userdb {
 service imap-login {
   ${isRoot ? "" : "chroot ="}
   inet_listener imap {
-    port = ${tls ? 0 : port}
+    port = ${tls === "implicit" ? 0 : port}
   }
   inet_listener imaps {
-    port = ${tls ? port : 0}
+    port = ${tls === "implicit" ? port : 0}
     ssl = yes
   }
 }

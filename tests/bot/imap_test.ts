@@ -195,17 +195,28 @@ Deno.test("imapSource() stops at a wrong password, and does not try again", asyn
   });
 });
 
-Deno.test("imapSource() speaks TLS to a server that it can trust, and to no other", async () => {
-  await onDovecot({ tls: true }, async (dovecot) => {
-    put(dovecot, ids(1));
-    const follower = new Follower(imapSource(optionsFor(dovecot)));
-    await follower.start(true);
-    deepEqual(follower.ids, ids(1));
-    const signal = new AbortController().signal;
-    await rejects(
-      examine(optionsFor(dovecot, { ca: null }), signal),
-      /self.signed|certificate|UnknownIssuer/i,
-    );
+for (const tls of ["implicit", "starttls"] as const) {
+  Deno.test(`imapSource() speaks TLS (${tls}) to a server that it can trust, and to no other`, async () => {
+    await onDovecot({ tls }, async (dovecot) => {
+      put(dovecot, ids(1));
+      const options = optionsFor(dovecot);
+      const secure = { ...options, account: { ...options.account, tls } };
+      const follower = new Follower(imapSource(secure));
+      await follower.start(true);
+      deepEqual(follower.ids, ids(1));
+      const signal = new AbortController().signal;
+      await rejects(examine({ ...secure, ca: null }, signal), /self.signed|certificate|UnknownIssuer/i);
+    });
+  });
+}
+
+Deno.test("imapSource() gives no password to a server without the TLS that it was told to use", async () => {
+  await onDovecot({}, async (dovecot) => {
+    const options = optionsFor(dovecot);
+    const secure = { ...options, account: { ...options.account, tls: "starttls" as const } };
+    await rejects(examine(secure, new AbortController().signal), /STARTTLS/i);
+    const log = await Deno.readTextFile(`${dovecot.folder}/dovecot.log`);
+    equal(/Login: user=/.test(log), false);
   });
 });
 

@@ -19,6 +19,8 @@ export interface SmtpBehaviour {
   readonly hangUp?: "mail" | "data" | "silent";
   /** Nobody may log in. */
   readonly auth?: "no";
+  /** PEM of key and certificate: STARTTLS is offered. */
+  readonly tls?: { readonly key: string; readonly cert: string };
 }
 
 /** A mail that was taken. */
@@ -26,6 +28,7 @@ export interface TakenMail {
   readonly from: string;
   readonly to: readonly string[];
   readonly text: string;
+  readonly isSecure: boolean;
 }
 
 /** A running server. */
@@ -51,7 +54,7 @@ export async function startSmtp(behaviour: SmtpBehaviour = {}): Promise<TestSmtp
   };
   const server = new SMTPServer({
     authOptional: true,
-    disabledCommands: ["STARTTLS"],
+    ...(behaviour.tls ?? { disabledCommands: ["STARTTLS"] }),
     disableReverseLookup: true,
     closeTimeout: 100,
     onAuth: (_auth, _session, callback) => callback(failure(535)),
@@ -65,7 +68,7 @@ export async function startSmtp(behaviour: SmtpBehaviour = {}): Promise<TestSmtp
       const code = rcptTo ?? (refuse === address ? 550 : null);
       callback(code === null ? null : failure(code));
     },
-    onData(stream, { envelope }: SMTPServerSession, callback) {
+    onData(stream, { envelope, secure }: SMTPServerSession, callback) {
       const chunks: Uint8Array[] = [];
       stream.on("data", (chunk: Uint8Array) => chunks.push(chunk));
       stream.on("end", () => {
@@ -77,6 +80,7 @@ export async function startSmtp(behaviour: SmtpBehaviour = {}): Promise<TestSmtp
           from: envelope.mailFrom === false ? "" : envelope.mailFrom.address,
           to: envelope.rcptTo.map(({ address }) => address),
           text: Buffer.concat(chunks).toString("utf8"),
+          isSecure: secure,
         };
         mails.push(mail);
         test.onMail?.(mail);

@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { DeliveryError, type Post } from "../../bot/ports.ts";
 import { type SmtpOptions, smtpSink, verifySmtp } from "../../bot/sink/smtp.ts";
 import { outboxSink } from "../../bot/sink/outbox.ts";
+import { certify } from "./dovecot.ts";
 import { inFolder } from "./lab.ts";
 import { type SmtpBehaviour, startSmtp } from "./smtp_server.ts";
 
@@ -96,5 +97,27 @@ Deno.test("outboxSink() files a post whole, twice as once", async () => {
     await sink.deliver(POST, signal);
     deepEqual([...Deno.readDirSync(`${folder}/deep/outbox`)].map(({ name }) => name), [`${POST.id}.eml`]);
     equal(await Deno.readTextFile(`${folder}/deep/outbox/${POST.id}.eml`), POST.text);
+  });
+});
+
+Deno.test("smtpSink() sends by STARTTLS to a server that it can trust, and in clear to none", async () => {
+  await inFolder(async (folder) => {
+    const cert = await certify(folder);
+    const server = await startSmtp({ tls: { cert, key: await Deno.readTextFile(`${folder}/key.pem`) } });
+    const plain = await startSmtp();
+    try {
+      const trusting = { tls: "starttls", ca: cert } as const;
+      await smtpSink(optionsFor(server.port, trusting)).deliver(POST, signal);
+      deepEqual(server.mails.map(({ isSecure }) => isSecure), [true]);
+      for (const [port, more] of [[server.port, { tls: "starttls" }], [plain.port, trusting]] as const) {
+        await rejects(smtpSink(optionsFor(port, more)).deliver(POST, signal), (error) => {
+          return error instanceof DeliveryError && error.outcome === "later";
+        });
+      }
+      deepEqual([server.mails.length, plain.mails.length], [1, 0]);
+    } finally {
+      await server.stop();
+      await plain.stop();
+    }
   });
 });
