@@ -77,9 +77,12 @@ export function admit(mail: Mail, { size, arrived, now }: Circumstances, config:
 
   if (messageId === null) return skip("no Message-ID: there is nothing to answer to");
   if (!isQuotable(messageId)) return skip("a Message-ID that no header can quote");
-  if (postIdsIn([messageId], config).length > 0) return { act: "own" };
   if (from === null) return skip("no sender");
-  if (sameAddress(from.address) === sameAddress(config.bot.address)) return skip("sent by the bot's address");
+  const isOwnId = postIdsIn([messageId], config).length > 0;
+  if (sameAddress(from.address) === sameAddress(config.bot.address)) {
+    return isOwnId ? { act: "own" } : skip("sent by the bot's address");
+  }
+  if (isOwnId) return skip("a Message-ID of ours, from somebody else");
   if (field("x-p2plint") !== "" || /p2plint/.test(field("x-loop"))) return skip("sent by another p2plint");
   // RFC 3834 section 2: a responder does not answer what another one sent.
   if (!/^(?:no\b.*)?$/.test(field("auto-submitted"))) return skip("sent by a program (Auto-Submitted)");

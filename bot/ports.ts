@@ -32,6 +32,8 @@ export interface Letter {
 /** Messages that follow one another in a mailbox. */
 export interface Parcel {
   readonly letters: readonly Letter[];
+  /** The server has failed to hand these out, again and again: nothing is known of them but their UIDs. */
+  readonly isGivenUp: boolean;
   /** To be stored together with what became of the letters. */
   readonly cursor: Cursor;
   /** The messages of these UIDs; one that has gone meanwhile is missing. @throws {ConnectionError} */

@@ -68,7 +68,7 @@ export async function watch(
   if (once) {
     await all(follows);
     if (signal.aborted) return;
-    await watcher.lastingly(() => watcher.judge(true), both);
+    await watcher.lastingly(() => watcher.judge(true, both), both);
     await watcher.lastingly(() => settleDoubts(world, config, both), both);
     await watcher.lastingly(() => deliverDue(world, config, both), both);
     return;
@@ -145,7 +145,7 @@ class Watcher {
   async tick(signal: AbortSignal): Promise<void> {
     const { clock } = this.world;
     while (!signal.aborted) {
-      await this.lastingly(() => this.judge(false), signal);
+      await this.lastingly(() => this.judge(false, signal), signal);
       await this.lastingly(() => settleDoubts(this.world, this.config, signal), signal);
       await this.lastingly(() => deliverDue(this.world, this.config, signal), signal);
       await clock.sleep(TICK_MS, signal);
@@ -225,6 +225,7 @@ class Watcher {
       verdicts: [],
       optOut: null,
     });
+    if (parcel.isGivenUp) return ended("parked", "the server does not hand it out");
     if (admission.act === "skip") return ended("skipped", admission.reason);
     if (admission.act === "own") return ended("own", "sent by us, seen again");
     if (bytes === null) return ended("skipped", "gone before it was fetched");
@@ -261,8 +262,9 @@ class Watcher {
    * Judges what has waited long enough.
    *
    * @param everything All of it, complete or not
+   * @param signal Ends it between two series
    */
-  async judge(everything: boolean): Promise<void> {
+  async judge(everything: boolean, signal: AbortSignal): Promise<void> {
     const { journal, clock, observe } = this.world;
     const waiting = await journal.waiting();
     if (waiting.length === 0) return;
@@ -301,6 +303,7 @@ class Watcher {
       }
     }
     for (const [at, series] of due.entries()) {
+      if (signal.aborted) break;
       await this.#begin(due, at);
       outcomes.push(await this.#outcomeOrParked(series));
       // A post goes its way at once; what came to nothing is settled in heaps.

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type FetchMessageObject, ImapFlow } from "imapflow";
+import { type FetchMessageObject, type FetchQueryObject, ImapFlow } from "imapflow";
 import {
   AuthenticationError,
   type Clock,
@@ -49,6 +49,8 @@ export interface ImapOptions {
 const SECOND_MS = 1000;
 /** Heads that are asked for at once. */
 const PARCEL_LETTERS = 200;
+/** Failures with the same messages before they are asked for one by one, and with one before it is given up. */
+const TRIES = 3;
 /** Bodies that are held at once. */
 const PARCEL_BYTES = 8 * 1024 * 1024;
 const FIRST_RETRY_MS = SECOND_MS;
@@ -88,6 +90,12 @@ class ImapSource implements Source {
   readonly name: string;
   readonly account: string;
   #lastSeen = 0;
+  /** The first UID that fetching failed with last, and how often in a row. */
+  #failures = { first: 0, count: 0 };
+  /** Up to here messages are asked for one by one: one of them cannot be had. */
+  #partUntil = 0;
+  /** It is this one. */
+  #givenUp = 0;
 
   constructor(private readonly options: ImapOptions) {
     this.account = options.account.name;
@@ -193,13 +201,20 @@ class ImapSource implements Source {
     if (!Array.isArray(found)) throw new ConnectionError("the server does not search");
     this.#lastSeen = clock.now();
     const uids = found.filter((each) => each > uid).sort((one, other) => one - other);
-    for (let at = 0; at < uids.length && !following.signal.aborted; at += PARCEL_LETTERS) {
-      const wanted = uids.slice(at, at + PARCEL_LETTERS);
-      const heads = await client.fetchAll(
-        sequence(wanted),
-        { uid: true, size: true, internalDate: true, headers: [...this.options.fields] },
-        { uid: true },
-      );
+    for (let at = 0; at < uids.length && !following.signal.aborted;) {
+      const first = uids[at]!;
+      const wanted = uids.slice(at, at + (first > this.#partUntil ? PARCEL_LETTERS : 1));
+      at += wanted.length;
+      if (this.#givenUp === first) {
+        log.error("message given up", { source: this.name, uid: first });
+        const letters = [{ uid: first, size: 0, arrived: clock.now(), head: new Uint8Array() }];
+        const cursor: Cursor = { account, mailbox: path, validity, uid: first, modseq };
+        yield { letters, cursor, isGivenUp: true, fetch: () => Promise.resolve(new Map()) };
+        uid = first;
+        continue;
+      }
+      const query = { size: true, internalDate: true, headers: [...this.options.fields] };
+      const heads = await this.#trying(wanted, fetchAll(client, wanted, query));
       const letters = heads.filter((each) => each.uid > uid).sort((one, other) => one.uid - other.uid).map(
         toLetter,
       );
@@ -209,7 +224,13 @@ class ImapSource implements Source {
         // What was expunged meanwhile is passed with the last load.
         const end = ordinal === loads.length - 1 ? wanted.at(-1)! : load.at(-1)!.uid;
         const cursor: Cursor = { account, mailbox: path, validity, uid: end, modseq };
-        yield { letters: load, cursor, fetch: (uids) => this.#fetch(client, uids) };
+        const fetch = async (uids: readonly number[]) => {
+          const bodies = await this.#trying(uids, fetchAll(client, uids, { source: true }));
+          return new Map(
+            bodies.flatMap(({ uid, source }) => source === undefined ? [] : [[uid, source] as const]),
+          );
+        };
+        yield { letters: load, cursor, isGivenUp: false, fetch };
         this.#lastSeen = clock.now();
         const now = await following.cursorOf(path, validity);
         if (now === null || now.uid < end) {
@@ -220,16 +241,42 @@ class ImapSource implements Source {
     }
   }
 
-  async #fetch(client: ImapFlow, uids: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>> {
+  /** Counts failures by the messages that they were about: a broken one must not stop all behind it. */
+  async #trying<Result>(uids: readonly number[], run: Promise<Result>): Promise<Result> {
     try {
-      const messages = await client.fetchAll(sequence(uids), { uid: true, source: true }, { uid: true });
-      return new Map(
-        messages.flatMap(({ uid, source }) => source === undefined ? [] : [[uid, source] as const]),
-      );
+      return await run;
     } catch (error) {
+      const [first, last] = [uids[0]!, uids.at(-1)!];
+      this.#failures = { first, count: (this.#failures.first === first ? this.#failures.count : 0) + 1 };
+      if (this.#failures.count >= TRIES) {
+        if (first === last) this.#givenUp = first;
+        else this.#partUntil = last;
+        this.#failures = { first: 0, count: 0 };
+      }
       throw asConnectionError(error, this.options);
     }
   }
+}
+
+/** What is asked for of messages. One that has gone is missing. @throws {ConnectionError} If another one is */
+async function fetchAll(
+  client: ImapFlow,
+  uids: readonly number[],
+  query: FetchQueryObject,
+): Promise<readonly FetchMessageObject[]> {
+  const messages = await client.fetchAll(sequence(uids), { ...query, uid: true }, { uid: true });
+  const got = new Set(
+    messages.filter(({ headers, source }) => (headers ?? source) !== undefined).map(({ uid }) => uid),
+  );
+  const missing = uids.filter((uid) => !got.has(uid));
+  if (missing.length > 0) {
+    const there = await client.search({ uid: sequence(missing) }, { uid: true });
+    // Some servers answer for what they can read and pass over the rest.
+    if (!Array.isArray(there) || there.length > 0) {
+      throw new ConnectionError(`no message for UID ${missing[0]}`);
+    }
+  }
+  return messages;
 }
 
 /** Waits for something to happen in the mailbox. */

@@ -76,7 +76,12 @@ class Follower {
     for await (const parcel of parcels) await this.#take(parcel);
   }
 
-  async #take({ letters, cursor, fetch }: Parcel): Promise<void> {
+  async #take({ letters, cursor, isGivenUp, fetch }: Parcel): Promise<void> {
+    if (isGivenUp) {
+      this.ids.push("given up");
+      this.cursors.set(`${cursor.mailbox} ${cursor.validity}`, cursor);
+      return;
+    }
     let bodies: ReadonlyMap<number, Uint8Array>;
     try {
       bodies = await fetch(letters.map(({ uid }) => uid));
@@ -236,5 +241,26 @@ Deno.test("holds() finds a Message-ID in the mailbox, whole and no other", async
     const { signal } = new AbortController();
     equal(await source.holds("p2plint.x0@example.com", signal), true);
     equal(await source.holds("p2plint.x1@example.com", signal), false);
+  });
+});
+
+Deno.test("imapSource() gives up one message that the server cannot read, and hands out all others", async () => {
+  await onDovecot({}, async (dovecot) => {
+    put(dovecot, ids(3, "a"));
+    put(dovecot, ["broken@example.com"]);
+    put(dovecot, ids(250, "b"));
+    const folder = `${dovecot.folder}/mail/new`;
+    const broken = [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`)
+      .find((path) => Deno.readTextFileSync(path).includes("broken@example.com"))!;
+    // It is there, and cannot be read, as with a bad sector.
+    Deno.chmodSync(broken, 0);
+    if (Deno.uid() === 0) Deno.chownSync(broken, 0, 0);
+    const clock = { ...systemClock, sleep: () => Promise.resolve() };
+    const follower = new Follower(imapSource(optionsFor(dovecot, { clock })));
+    const run = follower.start();
+    await follower.until(254);
+    deepEqual(follower.ids, [...ids(3, "a"), "given up", ...ids(250, "b")]);
+    await follower.stop();
+    await run;
   });
 });

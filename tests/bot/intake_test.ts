@@ -43,6 +43,7 @@ for (
     ["the kernel test robot", { from: "kernel test robot <lkp@intel.com>" }, "sent by a robot"],
     ["syzbot", { from: "syzbot <syzbot+0123@syzkaller.appspotmail.com>" }, "sent by a robot"],
     ["patchwork's bot", { from: "patchwork-bot+netdevbpf@kernel.org" }, "sent by a robot"],
+    ["somebody else with an id of ours", { id: OWN }, "a Message-ID of ours, from somebody else"],
     ["a reply", { subject: "Re: [PATCH] misc: foo: go" }, "a reply"],
     ["a letter", { subject: "How to map a BAR?" }, "no patch"],
     ["a pull request", { subject: "[GIT PULL] misc for 6.20" }, "no patch"],

@@ -107,6 +107,8 @@ export class LabMailbox implements Source {
   validity = "1";
   /** How the server reads the head of a message. */
   head: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes.subarray(0, headEnd(bytes));
+  /** UIDs that the server does not hand out. */
+  readonly broken = new Set<number>();
   /** UIDs that were fetched whole. */
   readonly fetched: number[] = [];
 
@@ -127,10 +129,14 @@ export class LabMailbox implements Source {
       arrived: this.clock.now(),
       head: this.head(bytes),
     }));
-    for (let at = 0; at < letters.length; at += 100) {
-      const some = letters.slice(at, at + 100);
+    for (let at = 0; at < letters.length;) {
+      const isGivenUp = this.broken.has(letters[at]!.uid);
+      const end = letters.findIndex(({ uid }, no) => no > at && this.broken.has(uid));
+      const some = letters.slice(at, Math.min(at + (isGivenUp ? 1 : 100), end < 0 ? Infinity : end));
+      at += some.length;
       const cursor: Cursor = { account, mailbox: "INBOX", validity, uid: some.at(-1)!.uid, modseq: null };
-      yield { letters: some, cursor, fetch: (uids) => Promise.resolve(this.#fetch(uids)) };
+      if (isGivenUp) some[0] = { ...some[0]!, size: 0, head: new Uint8Array() };
+      yield { letters: some, cursor, isGivenUp, fetch: (uids) => Promise.resolve(this.#fetch(uids)) };
     }
   }
 

@@ -459,3 +459,19 @@ Deno.test("watch() holds no more of a series than it can carry, and says so", as
     },
   );
 });
+
+Deno.test("watch() parks a message that the server does not hand out, and judges those around it", async () => {
+  await inLab({}, async ({ mailbox, smtp, run, journal }) => {
+    mailbox.put(
+      ...["a", "b", "c"].map((name) =>
+        letter({ id: `${name}@example.com`, subject: `[PATCH] foo: ${name}` })
+      ),
+    );
+    mailbox.broken.add(2);
+    await run();
+    deepEqual(smtp.posts.map(({ inReplyTo }) => inReplyTo), ["a@example.com", "c@example.com"]);
+    deepEqual((await journal.queue()).mails.map(({ messageId, reason }) => [messageId, reason]), [
+      ["no-id:local/INBOX/1/2", "the server does not hand it out"],
+    ]);
+  });
+});
