@@ -6,30 +6,19 @@
 
 import { dirname, fromFileUrl, join, resolve } from "@std/path";
 import type { Config } from "./watch_config.ts";
-import type { Arguments, CommandModule } from "./options.ts";
+import { journalOf, loadConfig } from "./opening.ts";
+import type { Arguments } from "./options.ts";
 import type { Log } from "./ports.ts";
 import { printable } from "./render/printable.ts";
 import { verifySmtp } from "./sink/smtp.ts";
 import { examine } from "./source/imap.ts";
 import type { Terminal } from "./terminal.ts";
-import { CONFIG, imapOptionsOf, journalOf, loadConfig, smtpOptionsOf } from "./wiring.ts";
-
-/** `p2plint doctor` */
-export const doctorCommand: CommandModule = {
-  command: {
-    name: "doctor",
-    operands: "",
-    summary: "try configuration, journal, outbox, IMAP and SMTP, and say what to do",
-    notes: "Reads mailboxes and sends nothing.\nexit code: 0 all is well, 1 something is not",
-    options: [CONFIG],
-    example: "p2plint doctor --config p2plint.json",
-  },
-  run: examineAll,
-};
+import { imapOptionsOf, smtpOptionsOf } from "./wiring.ts";
 
 const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-async function examineAll(args: Arguments, terminal: Terminal): Promise<number> {
+/** Tries all. */
+export async function examineAll(args: Arguments, terminal: Terminal): Promise<number> {
   let isWell = true;
   const attempt = async <Result>(
     what: string,

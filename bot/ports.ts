@@ -7,6 +7,11 @@
 
 import type { Severity, Subject } from "../rules/engine/types.ts";
 
+/** The configuration is wrong. The message is for the operator, one problem a line. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
 /** How far a mailbox has been worked off. UIDs mean something under their UIDVALIDITY only (RFC 3501 2.3.1.1). */
 export interface Cursor {
   readonly account: string;

@@ -4,59 +4,27 @@
  * @module
  */
 
-import type { Arguments, CommandModule } from "./options.ts";
-import { UsageError } from "./options.ts";
+import { journalOf, loadConfig, systemClock } from "./opening.ts";
+import { type Arguments, UsageError } from "./options.ts";
 import type { Journal, PostRecord, Queue } from "./ports.ts";
 import { printable, printableJson, printableLines } from "./render/printable.ts";
 import type { Terminal } from "./terminal.ts";
-import { CONFIG, forOperator, journalOf, loadConfig, systemClock } from "./wiring.ts";
 
-/** `p2plint queue` */
-export const queueCommand: CommandModule = {
-  command: {
-    name: "queue",
-    operands: "[ID…]",
-    summary: "list the replies and mails that wait, for their time or for a human",
-    notes: [
-      "With the ID of a reply, prints that reply.",
-      "held: for approval; pending: to be sent; doubt: may have been sent, is looked for; parked: needs a human",
-    ].join("\n"),
-    options: [
-      CONFIG,
-      { name: "format", value: "FORMAT", help: "text or json", choices: ["text", "json"], default: "text" },
-    ],
-    example: "p2plint queue --config p2plint.json",
-  },
-  run: (args, terminal) => withJournal(args, terminal, (journal) => list(journal, args, terminal)),
-};
+/** Lists what waits, or prints replies. */
+export const runQueue = (args: Arguments, terminal: Terminal): Promise<number> =>
+  withJournal(args, (journal) => list(journal, args, terminal));
 
-/** `p2plint approve` */
-export const approveCommand: CommandModule = {
-  command: {
-    name: "approve",
-    operands: "ID…",
-    summary: "let held or parked replies go out, or parked mails be judged again",
-    notes:
-      "A running watch sends within seconds what is approved.\nexit code: 1 when an ID is not in the queue",
-    options: [CONFIG, { name: "drop", value: null, help: "end them for good instead" }],
-    example: "p2plint approve 37f87e8c415d1d7fb2f2 --config p2plint.json",
-  },
-  run: (args, terminal) => withJournal(args, terminal, (journal) => decide(journal, args, terminal)),
-};
+/** Approves or drops. */
+export const runApprove = (args: Arguments, terminal: Terminal): Promise<number> =>
+  withJournal(args, (journal) => decide(journal, args, terminal));
 
-function withJournal(
-  args: Arguments,
-  terminal: Terminal,
-  run: (journal: Journal) => Promise<number>,
-): Promise<number> {
-  return forOperator(terminal, async () => {
-    const journal = journalOf(await loadConfig(args.values.get("config")!));
-    try {
-      return await run(journal);
-    } finally {
-      await journal.close();
-    }
-  });
+async function withJournal(args: Arguments, run: (journal: Journal) => Promise<number>): Promise<number> {
+  const journal = journalOf(await loadConfig(args.values.get("config")!));
+  try {
+    return await run(journal);
+  } finally {
+    await journal.close();
+  }
 }
 
 async function list(journal: Journal, { operands, values }: Arguments, terminal: Terminal): Promise<number> {

@@ -6,34 +6,15 @@
 
 import { createLog } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import type { Arguments, CommandModule } from "./options.ts";
+import { journalOf, loadConfig, systemClock } from "./opening.ts";
+import type { Arguments } from "./options.ts";
 import { JournalError, type Observer } from "./ports.ts";
 import type { Terminal } from "./terminal.ts";
 import { watch } from "./watch.ts";
-import { CONFIG, forOperator, journalOf, loadConfig, systemClock, worldOf } from "./wiring.ts";
+import { worldOf } from "./wiring.ts";
 
-/** `p2plint watch` */
-export const watchCommand: CommandModule = {
-  command: {
-    name: "watch",
-    operands: "",
-    summary: "follow mailboxes, review patches, reply",
-    notes: [
-      "Replies go where the mode of their list says: dry-run files them into the outbox folder.",
-      "SIGTERM and SIGINT end it after the mail at hand.",
-      "exit code: 0 ended, 2 could not run",
-    ].join("\n"),
-    options: [CONFIG, {
-      name: "once",
-      value: null,
-      help: "deal with what is there, complete or not, and end",
-    }],
-    example: "p2plint watch --once --config p2plint.json",
-  },
-  run: (args, terminal) => forOperator(terminal, () => run(args, terminal)),
-};
-
-async function run(args: Arguments, terminal: Terminal): Promise<number> {
+/** Watches until it is told to end. */
+export async function runWatch(args: Arguments, terminal: Terminal): Promise<number> {
   const config = await loadConfig(args.values.get("config")!);
   const log = createLog(config.log, terminal);
   await using _lock = await lock(`${config.state}.lock`);

@@ -7,6 +7,7 @@
 
 import { dirname, resolve } from "@std/path";
 import type { Confidence, Severity } from "../rules/engine/types.ts";
+import { ConfigError } from "./ports.ts";
 import {
   flag,
   listOf,
@@ -20,11 +21,6 @@ import {
   text,
   whole,
 } from "./shape.ts";
-
-/** The configuration is wrong. The message is for the operator, one problem a line. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-}
 
 const ADDRESS = text("an address such as jane@example.org", /^[^\s@<>(),;:"]+@[A-Za-z0-9.-]+$/);
 const HOST = text("a host name", /^[A-Za-z0-9.:_-]+$/);

@@ -8,47 +8,31 @@ import type { Mail } from "../rules/engine/types.ts";
 import type { Config } from "./watch_config.ts";
 import { type Admission, admit } from "./intake.ts";
 import { sameAddress } from "./mailboxes.ts";
-import { type CommandModule, UsageError } from "./options.ts";
-import type { Place } from "./recipients.ts";
-import { recipientsOf } from "./recipients.ts";
+import { journalOf, loadConfig, systemClock } from "./opening.ts";
+import { type Arguments, UsageError } from "./options.ts";
+import { type Place, recipientsOf } from "./recipients.ts";
 import { printable } from "./render/printable.ts";
 import { inputs, isProblem, mailOf } from "./source/files.ts";
 import type { Terminal } from "./terminal.ts";
-import { CONFIG, forOperator, journalOf, loadConfig, systemClock } from "./wiring.ts";
 
-/** `p2plint who FILE` */
-export const whoCommand: CommandModule = {
-  command: {
-    name: "who",
-    operands: "FILE…",
-    summary: "explain who would get the reply to a mail, address by address",
-    notes: "FILE is a mail, an mbox or a folder of mails, or - for standard input.",
-    options: [CONFIG],
-    example: "p2plint who --config p2plint.json fixtures/p2p-export.patch",
-  },
-  run(args, terminal) {
-    if (args.operands.length === 0) throw new UsageError("who needs a mail, or - for standard input");
-    return forOperator(terminal, async () => {
-      const config = await loadConfig(args.values.get("config")!);
-      let code = 0;
-      for await (const input of inputs(args.operands, Deno.stdin.readable)) {
-        if (isProblem(input)) {
-          terminal.err(`p2plint: ${printable(input.input)}: ${printable(input.problem)}\n`);
-          code = 2;
-          continue;
-        }
-        const mail = await mailOf(input);
-        const admission = admit(
-          mail,
-          { size: input.size, arrived: systemClock.now(), now: systemClock.now() },
-          config,
-        );
-        explain(mail, admission, config, await optedOut(mail, config), terminal);
-      }
-      return code;
-    });
-  },
-};
+/** Explains each mail. */
+export async function runWho(args: Arguments, terminal: Terminal): Promise<number> {
+  if (args.operands.length === 0) throw new UsageError("who needs a mail, or - for standard input");
+  const config = await loadConfig(args.values.get("config")!);
+  let code = 0;
+  for await (const input of inputs(args.operands, Deno.stdin.readable)) {
+    if (isProblem(input)) {
+      terminal.err(`p2plint: ${printable(input.input)}: ${printable(input.problem)}\n`);
+      code = 2;
+      continue;
+    }
+    const mail = await mailOf(input);
+    const now = systemClock.now();
+    const admission = admit(mail, { size: input.size, arrived: now, now }, config);
+    explain(mail, admission, config, await optedOut(mail, config), terminal);
+  }
+  return code;
+}
 
 function explain(
   mail: Mail,

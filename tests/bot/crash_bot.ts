@@ -8,7 +8,8 @@ import { createLog } from "../../bot/log.ts";
 import type { Observer } from "../../bot/ports.ts";
 import { denoTerminal } from "../../bot/terminal.ts";
 import { watch } from "../../bot/watch.ts";
-import { journalOf, loadConfig, worldOf } from "../../bot/wiring.ts";
+import { journalOf, loadConfig } from "../../bot/opening.ts";
+import { worldOf } from "../../bot/wiring.ts";
 
 const [path, step, count] = Deno.args;
 const config = await loadConfig(path!);

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
-import { ConfigError, readConfig, readSecret } from "../../bot/watch_config.ts";
+import { ConfigError } from "../../bot/ports.ts";
+import { readConfig, readSecret } from "../../bot/watch_config.ts";
 import { inFolder } from "./lab.ts";
 
 const MINIMAL = {

@@ -1,14 +1,22 @@
+/**
+ * Servers and a disk that fail under the whole bot. Not named *_test.ts: it starts servers, for which it needs permissions that the other tests must not have
+ * (`deno task test-servers`).
+ *
+ * @module
+ */
+
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "@std/path";
 import { readConfig } from "../../bot/watch_config.ts";
 import { openJournal } from "../../bot/journal_sqlite.ts";
 import type { Clock, Journal } from "../../bot/ports.ts";
 import { watch } from "../../bot/watch.ts";
-import { systemClock, worldOf } from "../../bot/wiring.ts";
-import { type Dovecot, startDovecot } from "./dovecot.ts";
-import { inFolder, LabLog } from "./lab.ts";
-import { dull, letter, LIST, mistake } from "./letters.ts";
-import { startSmtp, type TestSmtp } from "./smtp_server.ts";
+import { systemClock } from "../../bot/opening.ts";
+import { worldOf } from "../../bot/wiring.ts";
+import { type Dovecot, startDovecot } from "../bot/dovecot.ts";
+import { inFolder, LabLog } from "../bot/lab.ts";
+import { dull, letter, LIST, mistake } from "../bot/letters.ts";
+import { startSmtp, type TestSmtp } from "../bot/smtp_server.ts";
 
 const PATIENCE_MS = 45_000;
 /** Retries that take minutes take seconds. */

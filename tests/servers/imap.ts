@@ -1,3 +1,10 @@
+/**
+ * The mailbox on a real Dovecot. Not named *_test.ts: it starts servers, for which it needs permissions that the other tests must not have
+ * (`deno task test-servers`).
+ *
+ * @module
+ */
+
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import {
   AuthenticationError,
@@ -8,11 +15,11 @@ import {
 } from "../../bot/ports.ts";
 import { HEAD_FIELDS } from "../../bot/intake.ts";
 import { examine, type ImapOptions, imapSource } from "../../bot/source/imap.ts";
-import { systemClock } from "../../bot/wiring.ts";
+import { systemClock } from "../../bot/opening.ts";
 import { readMail } from "../../rules/engine/mail.ts";
-import { type Dovecot, type DovecotOptions, startDovecot } from "./dovecot.ts";
-import { inFolder, LabLog } from "./lab.ts";
-import { letter } from "./letters.ts";
+import { type Dovecot, type DovecotOptions, startDovecot } from "../bot/dovecot.ts";
+import { inFolder, LabLog } from "../bot/lab.ts";
+import { letter } from "../bot/letters.ts";
 
 const PATIENCE_MS = 20_000;
 

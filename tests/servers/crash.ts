@@ -1,8 +1,15 @@
+/**
+ * The bot is killed, and comes back. Not named *_test.ts: it starts servers, for which it needs permissions that the other tests must not have
+ * (`deno task test-servers`).
+ *
+ * @module
+ */
+
 import { deepEqual, equal } from "node:assert/strict";
 import type { Step } from "../../bot/ports.ts";
-import { damageOf, type Kill, playCrashes } from "./crash.ts";
-import { inFolder } from "./lab.ts";
-import { dull, innocent, letter, LIST, mistake } from "./letters.ts";
+import { damageOf, type Kill, playCrashes } from "../bot/crash.ts";
+import { inFolder } from "../bot/lab.ts";
+import { dull, innocent, letter, LIST, mistake } from "../bot/letters.ts";
 
 const STEPS: readonly Step[] = [
   "pulled",

@@ -1,13 +1,20 @@
+/**
+ * The bot's commands, as a user calls them. Not named *_test.ts: it starts servers, for which it needs permissions that the other tests must not have
+ * (`deno task test-servers`).
+ *
+ * @module
+ */
+
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "@std/path";
 import { createLog } from "../../bot/log.ts";
 import { main } from "../../bot/main.ts";
 import { createMetrics } from "../../bot/metrics.ts";
-import { type Dovecot, startDovecot } from "./dovecot.ts";
-import { inFolder, inLab } from "./lab.ts";
-import { dull, letter, LIST } from "./letters.ts";
-import { keep } from "./reports.ts";
-import { startSmtp, type TestSmtp } from "./smtp_server.ts";
+import { type Dovecot, startDovecot } from "../bot/dovecot.ts";
+import { inFolder, inLab } from "../bot/lab.ts";
+import { dull, letter, LIST } from "../bot/letters.ts";
+import { keep } from "../bot/reports.ts";
+import { startSmtp, type TestSmtp } from "../bot/smtp_server.ts";
 
 interface Place {
   readonly dovecot: Dovecot;

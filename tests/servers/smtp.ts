@@ -1,10 +1,17 @@
+/**
+ * The sink on a real SMTP server, and the outbox. Not named *_test.ts: it starts servers, for which it needs permissions that the other tests must not have
+ * (`deno task test-servers`).
+ *
+ * @module
+ */
+
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { DeliveryError, type Post } from "../../bot/ports.ts";
 import { type SmtpOptions, smtpSink, verifySmtp } from "../../bot/sink/smtp.ts";
 import { outboxSink } from "../../bot/sink/outbox.ts";
-import { certify } from "./dovecot.ts";
-import { inFolder } from "./lab.ts";
-import { type SmtpBehaviour, startSmtp } from "./smtp_server.ts";
+import { certify } from "../bot/dovecot.ts";
+import { inFolder } from "../bot/lab.ts";
+import { type SmtpBehaviour, startSmtp } from "../bot/smtp_server.ts";
 
 const POST: Post = {
   id: "0123456789abcdef0123",
