@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Address, Finding, Hunk, Line, Patch } from "../../rules/engine/types.ts";
+import type { Address, Finding, Hunk, Line, Mail, Patch } from "../../rules/engine/types.ts";
 import { addressField, encodeAddress, encodeDate, encodeText, field, isAscii } from "./header.ts";
 import { printable, printableLines } from "./printable.ts";
 import { wrap } from "./wrap.ts";
@@ -73,7 +73,7 @@ function headOf(
     field("Date", [encodeDate(date)]),
     field("Message-ID", [`<${messageId}>`]),
     field("In-Reply-To", [`<${mail.messageId}>`]),
-    field("References", references(mail.references, mail.messageId!)),
+    field("References", references(mail, mail.messageId!)),
     field("Auto-Submitted", ["auto-replied"]),
     field("X-P2plint", [`version=${toolVersion}`, `findings=${remarks.length}`]),
     field("MIME-Version", ["1.0"]),
@@ -82,8 +82,10 @@ function headOf(
   ];
 }
 
-/** What stands in a header must not end it: ids that no header can quote are left out. */
-function references(before: readonly string[], parent: string): string[] {
+/** RFC 5322 3.6.4. What stands in a header must not end it: ids that no header can quote are left out. */
+function references(mail: Pick<Mail, "references" | "inReplyTo">, parent: string): string[] {
+  const above = mail.inReplyTo === null ? [] : [mail.inReplyTo];
+  const before = mail.references.length > 0 ? mail.references : above;
   const known = before.filter((id) => /^[\x21-\x7e]{3,250}$/.test(id) && !/[<>]/.test(id) && id !== parent);
   const kept = known.length < MAX_REFERENCES
     ? known

@@ -129,6 +129,13 @@ for (const [what, parts] of HOSTILE) {
   });
 }
 
+Deno.test("replyText() refers to what the patch answers when the patch refers to nothing", async () => {
+  const mail = await read(
+    (await replyTo(letter({ id: "p@example.com", inReplyTo: "cover@example.com" }))).text,
+  );
+  deepEqual([mail.inReplyTo, mail.references], ["p@example.com", ["cover@example.com", "p@example.com"]]);
+});
+
 Deno.test("replyText() says six things in full and counts the rest", async () => {
   const one = mistake().split("\n");
   const at = one.findIndex((line) => line.startsWith("@@"));
