@@ -7,6 +7,8 @@
 
 import type { Address, Finding, Hunk, Line, Mail, Patch } from "../../rules/engine/types.ts";
 import { addressField, encodeAddress, encodeDate, encodeText, field, isAscii } from "./header.ts";
+import { onMachines } from "../../rules/model/on_machines.ts";
+import { machinesSentence } from "./machines.ts";
 import { printable, printableLines } from "./printable.ts";
 import { wrap } from "./wrap.ts";
 
@@ -134,7 +136,7 @@ function opening({ patch, remarks }: ReplyParts): string {
 }
 
 function remarkLines({ finding, since }: Remark, isTold: boolean, { bot }: ReplyParts): string[] {
-  const { at, because, message, unless, wanted, rule, severity } = finding;
+  const { at, because, message, unless, wanted, rule, severity, operation } = finding;
   const lines = wrap(`${isTold ? "Here too: " : ""}${sentence(message, isTold)}`);
   if (since !== null) {
     lines.push("", `Still there since v${since.version}:`, `${bot.archive}/${urlPart(since.messageId)}/`);
@@ -147,6 +149,9 @@ function remarkLines({ finding, since }: Remark, isTold: boolean, { bot }: Reply
       const removed = step.at.side === "old" ? " (removed)" : "";
       const [first = "", ...rest] = wrap(printable(`${where}${removed}: ${step.note}`), "  ");
       lines.push(first, ...rest.map((line) => `  ${line}`));
+    }
+    if (operation !== undefined) {
+      lines.push("", ...wrap(`On real machines: ${machinesSentence(onMachines(operation))}.`));
     }
     if (unless !== "") lines.push("", ...wrap(`This does not hold if ${printable(unless)}.`));
     if (wanted !== null && wanted.trim() !== "") {

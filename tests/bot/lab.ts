@@ -11,6 +11,7 @@ import { openJournal } from "../../bot/journal_sqlite.ts";
 import { readMail } from "../../rules/engine/mail.ts";
 import { createPrefilter } from "../../rules/engine/prefilter.ts";
 import { concerns, WORDS } from "../../rules/kernel/mod.ts";
+import { standFor } from "../../rules/model/stand.ts";
 import { rules } from "../../rules/mod.ts";
 import type { Mail } from "../../rules/engine/types.ts";
 import { createLinter, type Linter } from "../../rules/engine/lint.ts";
@@ -63,7 +64,7 @@ export function config(over: Record<string, unknown> = {}, folder = "/nonexisten
 /** The whole catalogue, with the grammar read once for all tests. */
 let linter: Linter | null = null;
 export function wholeLinter(): Linter {
-  return linter ??= createLinter({ rules, concerns, load: readGrammar });
+  return linter ??= createLinter({ rules, concerns, standFor, load: readGrammar });
 }
 
 /** A mail as the engine reads it. */
