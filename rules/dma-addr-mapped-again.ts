@@ -41,7 +41,10 @@ gives another device access to it.
 There is no way back from a DMA address. A driver keeps the pointer or the page beside it, maps memory from
 \`dma_alloc_coherent()\` into a process with \`dma_mmap_coherent()\`, and has the exporter of a dma-buf map the memory
 once more for the second device. \`iommu_iova_to_phys()\` is no way out: see iommu-map-into-dma-domain.`,
-  limits: "An address that comes from another file with neither its type nor its name shown is not known.",
+  limits:
+    `An address that comes from another file with neither its type nor its name shown is not known. What is mapped into
+a process from a field is reported with low confidence unless the patch takes \`dma_mmap_coherent()\` away: sound and
+framebuffer code keeps on-chip memory's physical address in the same fields.`,
   unless: "the variable is misnamed and holds a physical address",
   sources: [
     "include/linux/dma-mapping.h: a dma_addr_t can hold any valid DMA address for the platform, it is specific to a given device",
@@ -244,8 +247,8 @@ once more for the second device. \`iommu_iova_to_phys()\` is no way out: see iom
         with: { callee: callee ?? "", place: file.textOf(used.at), value: file.textOf(used.value) },
         because,
         ...weaken(certainty, say === "domain" || origin?.viaField === true),
-        // Sound and framebuffers keep either address in a field of that name.
-        ...(say === "mmap" && certainty === "name" && !wasMmapped(used.at, used.value, fn, use)
+        // Sound and framebuffers keep either address in a field of that name and type.
+        ...(say === "mmap" && isDoubtful && !wasMmapped(used.at, used.value, fn, use)
           ? { confidence: "low" as const }
           : {}),
         subject: `${callee ?? used.place} ${values.canonical(used.value)}`,
