@@ -565,6 +565,8 @@ function* computed(
       say: "shift",
       with: { expr: text, type },
       because: declared(expr.left),
+      // How large the number gets is a guess.
+      severity: "warning",
       wanted: `(${type})${fn.file.textOf(expr.left)} << ${fn.file.textOf(expr.right)}`,
       subject: text,
     };
