@@ -270,6 +270,15 @@ function run(
 const exact = (j: Judged) => JSON.stringify([j.rule.id, j.draft.say, j.fn?.name ?? "", j.subject]);
 const loose = (j: Judged) => JSON.stringify([j.rule.id, j.draft.say, j.subject]);
 
+/** What stands on a line, to the letter; unlike the subject it is the same where less of the function is shown. */
+const said = ({ rule, draft, file }: Judged) =>
+  JSON.stringify([
+    rule.id,
+    draft.say,
+    file.spanOf(draft.at).text.trim(),
+    fillMessage(rule.messages[draft.say]!, draft.with ?? {}),
+  ]);
+
 /**
  * Whether the patch has a part in it: it changes the function, or something in the chain of evidence. Of a whole file
  * most functions are none of its business.
@@ -307,7 +316,9 @@ function introduced(after: readonly Judged[], before: readonly Judged[]): Judged
   const ordered = [...after].sort((a, b) =>
     Number(a.file.isChanged(a.draft.at)) - Number(b.file.isChanged(b.draft.at))
   );
-  return takeOut(takeOut(ordered, exact), loose);
+  const left = takeOut(takeOut(ordered, exact), loose);
+  const isNew = ({ file, draft }: Judged) => file.isChanged(draft.at);
+  return [...left.filter(isNew), ...takeOut(left.filter((j) => !isNew(j)), said)];
 }
 
 type Unprinted = Omit<Finding, "fingerprint">;

@@ -72,6 +72,29 @@ Deno.test("lint() leaves alone code that only moved to another function or file"
   assert.deepEqual((await lint(from + to)).findings, []);
 });
 
+Deno.test("lint() leaves alone an unchanged line of a function that is renamed, hunks of which keep the old name", async () => {
+  const naming: Rule = {
+    ...toy,
+    scope: "function",
+    *check(fn, use) {
+      const values = use(flow, fn);
+      for (const { call } of values.calls) {
+        if (call.name !== "bad") continue;
+        yield { at: call, say: "called", with: { name: "bad" }, subject: values.canonical(call.args[0]!) };
+      }
+    },
+  };
+  const renamed =
+    "@@ -10,4 +10,4 @@ static int before(void)\n \n-int foo(struct foo *foo)\n+int foo_do(struct foo *foo)\n" +
+    " {\n \tstruct bar *bar = foo->bar;\n";
+  const inside = (added: string) =>
+    `@@ -20,2 +20,3 @@ int foo(struct foo *foo)\n \tbad(bar->x);\n+\t${added};\n \tthree();\n`;
+  const lines = async (added: string) =>
+    (await lint(file(C, renamed, inside(added)), { rules: [naming] })).findings.map(({ at }) => at.line);
+  assert.deepEqual(await lines("more()"), []);
+  assert.deepEqual(await lines("bad(bar->x)"), [21]);
+});
+
 Deno.test("lint() reports the second of two alike when only the first was there", async () => {
   const report = await lint(
     file(C, "@@ -10,3 +10,4 @@ static int foo(int a)\n \tbad(a);\n \tone();\n+\tbad(a);\n \ttwo();\n"),
