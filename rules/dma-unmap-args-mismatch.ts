@@ -487,7 +487,7 @@ function* ofField(one: Use_, fn: FunctionView, use: Use): Generator<Draft<Key>> 
   const found = mappedElsewhere(one, fn, use);
   const isKin = ({ mapping }: Elsewhere) =>
     mapping.api.families.some((name) => one.api.families.includes(name));
-  const [first] = found;
+  const first = found.find(({ by }) => by.file === fn.file) ?? found[0];
   if (
     first === undefined || one.handleExpr === null || !found.every(isKin) || !isOneField(one, found, fn, use)
   ) return;
@@ -497,6 +497,7 @@ function* ofField(one: Use_, fn: FunctionView, use: Use): Generator<Draft<Key>> 
     because: [{
       at: first.mapping.call,
       note: `mapped here, in ${first.by.isNamed ? `${first.by.name}()` : "another function"}`,
+      file: first.by.file,
     }],
     subject: `${one.handle} ${one.call.name}`,
   };
@@ -523,12 +524,13 @@ function* ofField(one: Use_, fn: FunctionView, use: Use): Generator<Draft<Key>> 
   if (
     deed === "synced" || size === null || !sizes.every((expr) => expr !== null && isOtherConstant(expr, size))
   ) return;
+  const wanted = first.by.file.textOf(argument(first.mapping, first.mapping.api.size)!);
   yield {
     ...base,
     at: size,
     say: "size",
-    with: { handle, mapped: fn.file.textOf(sizes[0]!), other: fn.file.textOf(size) },
-    wanted: fn.file.textOf(sizes[0]!),
+    with: { handle, mapped: wanted, other: fn.file.textOf(size) },
+    wanted,
   };
 }
 
