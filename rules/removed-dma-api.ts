@@ -7,6 +7,7 @@
 import type { Call } from "./engine/ast.ts";
 import { compare } from "./engine/version.ts";
 import { defineRule, type SourceFile, type Use } from "./engine/rule.ts";
+import { linesOf } from "./facts/former.ts";
 import { type Named, namesIn } from "./facts/named.ts";
 import { isImplementation, isTest } from "./facts/place.ts";
 import { GONE, INTERNAL, type Internal, isUnder, type Version } from "./kernel/mod.ts";
@@ -20,6 +21,10 @@ const COMMON = new Set(["dma_buf_map", "dma_buf_unmap"]);
 const LONG_AGO: Version = [6, 1];
 /** Callers of these have a reason: whether bouncing is on limits the segment size on Xen and i915. */
 const ASKED_BY_DRIVERS = new Set(["swiotlb_max_segment", "swiotlb_active", "swiotlb_nr_tbl"]);
+
+/** Who manages a device's contiguous memory finds it with these, and only this header declares them. */
+const CMA_AREA = /\b(?:dev_get_cma_area|dma_contiguous_default_area)\b/;
+const CMA_HEADER = "linux/dma-map-ops.h";
 
 /** phys-used-as-dma-addr reports these, with what the address is. */
 const SAID_ELSEWHERE = new Set(["phys_to_dma", "phys_to_dma_unencrypted"]);
@@ -43,7 +48,8 @@ Other names exist, for those who implement the DMA API: what \`<linux/dma-direct
 \`<linux/swiotlb.h>\` offer ignores the IOMMU, the device's \`dma_map_ops\` or the rules of bouncing. Their headers say
 that drivers are not to use them.`,
   limits:
-    `Of a name that went after v6.1 only a hint is given unless the kernel is known. A definition of the same name in another file is not seen. A name that an earlier patch of the series adds is
+    `Of a name that went after v6.1 only a hint is given unless the kernel is known. A definition of the same name in another file is not seen. An include is reported without looking
+for what it is needed for, other than the CMA area of a device. A name that an earlier patch of the series adds is
 taken for one that never was merged.`,
   unless: "the patch is for a kernel that still has it",
   sources: [
@@ -198,6 +204,16 @@ taken for one that never was merged.`,
 +}`,
     },
     {
+      title: "an allocator on top of a device's contiguous memory",
+      patch: String.raw`
+ #include <linux/module.h>
++#include <linux/dma-map-ops.h> /* ok: header */
+@@ static int foo_pool_init(struct foo *foo)
++	foo->cma = dev_get_cma_area(foo->dev);
+ 	return 0;
+ }`,
+    },
+    {
       title: "a method of another struct",
       patch: String.raw`
 +static const struct foo_ops foo_ops = {
@@ -285,6 +301,7 @@ function* internal(file: SourceFile, own: ReadonlySet<string>) {
   });
   for (const [row, include] of headers) {
     const uses = found.filter((one) => one.row.source === row.source);
+    if (row.name === CMA_HEADER && uses.length === 0 && ofCma(file)) continue;
     // The line that lets the name in says it once for all of them.
     if (file.isChanged(include.at)) said.add(row.source);
     yield {
@@ -313,6 +330,10 @@ function* internal(file: SourceFile, own: ReadonlySet<string>) {
     };
   }
 }
+
+/** The function that asks for the area holds nothing else of interest, and may not have been parsed. */
+const ofCma = (file: SourceFile): boolean =>
+  CMA_AREA.test(linesOf(file, "added")) || CMA_AREA.test(linesOf(file, "context"));
 
 const matches = (row: Internal, name: string) =>
   row.name.endsWith("*") ? name.startsWith(row.name.slice(0, -1)) : name === row.name;
