@@ -169,6 +169,18 @@ argument or from a structure are taken for right.`,
 +}`,
     },
     {
+      title: "a BAR that is known for one is one mistake",
+      patch: String.raw`
++static dma_addr_t foo_map(struct foo *foo, struct p2pdma_provider *prov, struct device *dev)
++{
++	phys_addr_t phys = pci_resource_start(foo->pdev, 2);
++
++	if (!foo->state)
++		return pci_p2pdma_bus_addr_map(prov, phys);
++	return dma_map_phys(dev, phys, foo->len, DMA_TO_DEVICE, 0); /* want: dma-mmio-attr-misuse.missing */ /* ok: attrs */
++}`,
+    },
+    {
       title: "a kernel without the attribute",
       kernel: "6.16",
       patch: String.raw`
@@ -210,12 +222,21 @@ argument or from a structure are taken for right.`,
       if (!mapsRange(api)) continue;
       const attrs = call.args[api!.attrs ?? -1];
       if (!lacksMmio(attrs, fn, values) || names(attrs!).some((name) => skips.has(name))) continue;
+      if (isSaidElsewhere(call, api!, attrs!, values)) continue;
       const because = bridges.find(({ straight }) => straight.includes(node))?.because ??
         sameAddress(call, api!, values);
       if (because !== null) yield { at: call, say: "attrs", with: { callee: call.name }, because };
     }
   },
 });
+
+/** dma-mmio-attr-misuse reports what is known to be a BAR's address and is mapped with constant attributes. */
+function isSaidElsewhere(call: Call, api: Api, attrs: Expr, values: Flow): boolean {
+  const phys = api.memory !== null && api.params[api.memory] === "phys" ? call.args[api.memory] : undefined;
+  const origins = phys === undefined ? [] : values.valueOf(phys);
+  return origins.length > 0 && names(attrs).every((name) => name.startsWith("DMA_ATTR_")) &&
+    origins.every(({ meaning, certainty }) => meaning === "phys-bar" && certainty === "exact");
+}
 
 /** The address becomes a bus address elsewhere in the function: it is P2P memory. */
 function sameAddress(call: Call, api: Api, values: Flow): Because[] | null {
