@@ -643,6 +643,8 @@ leak here, and neither is a ring that stays mapped when the device does not stop
         with: { handle: name, map: mapping.call.name, release: release.call.name },
         because: [
           { at: mapping.call, note: `\`${name}\` is mapped here` },
+          ...partingOf(mapping.node, exit, release.node, stopsFor(mapping, own, away?.place), succeeded)
+            .map((node) => ({ at: node.at, note: "the error path leaves here" })),
           { at: release.call, note: "released here, on another path" },
         ],
         wanted: `${fn.file.textOf(release.call)}; on this path`,
@@ -709,6 +711,21 @@ leak here, and neither is a ring that stays mapped when the device does not stop
       if (node.kind !== "test" || node.expr === null) return false;
       const text = fn.file.textOf(node.expr);
       return hasWords(text, handle) || (expr !== null && hasWords(text, fn.file.textOf(expr)));
+    }
+
+    /** The last test on the way to an exit behind which the release could still have come; none for a straight way. */
+    function partingOf(
+      from: CfgNode,
+      exit: CfgNode,
+      release: CfgNode,
+      stop: (node: CfgNode) => boolean,
+      ways: (node: CfgNode) => readonly Edge[],
+    ): CfgNode[] {
+      const { path } = search(from, (node) => node === exit ? "hit" : stop(node) ? "stop" : "go", ways);
+      const parting = path.findLast((node) =>
+        node.kind === "test" && search(node, (at) => at === release ? "hit" : "go", ways).hit !== null
+      );
+      return parting === undefined ? [] : [parting];
     }
 
     /** Where the search for an exit with the mapping still made has to end. */

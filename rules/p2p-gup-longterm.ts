@@ -30,7 +30,8 @@ longer has to do without P2P memory, or to take it from a dma-buf, which can be 
   limits:
     `Flags that come in as an argument, or that a helper adds, are not seen. A caller that passes \`FOLL_PCI_P2PDMA\`
 without asking whether its queue or device can do peer-to-peer DMA is not reported.`,
-  unless: "a condition out of sight keeps the two flags apart",
+  unless:
+    "a condition out of sight keeps the two flags apart, or an earlier patch of the series lifts the ban",
   sources: [
     "mm/gup.c: is_valid_gup_args()",
     "https://lore.kernel.org/all/20221021174116.7200-1-logang@deltatee.com/",

@@ -34,7 +34,7 @@ behind it. \`nents\` of a table is unsigned, so that a negative error passes a t
   ],
   messages: {
     other:
-      "{callee}() was given {given} segments and its result is compared with `{count}`: all of them fit when it returns `{given}`",
+      "{callee}() was given `{given}` segments and its result is compared with `{count}`: all of them fit when it returns `{given}`",
   },
   bad: [
     {
