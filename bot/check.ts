@@ -14,7 +14,7 @@ import type { Repository } from "../rules/tree/tree.ts";
 import type { Known } from "./baseline.ts";
 import type { Config, FailOn } from "./config.ts";
 import type { Gathered, Group } from "./gather.ts";
-import { concernsOf, type Judging, patchFrom, reviewerFor } from "./judge.ts";
+import { concernsOf, headFrom, type Judging, patchFrom, reviewerFor } from "./judge.ts";
 import type { KnownFindings } from "./known.ts";
 import {
   type Arguments,
@@ -168,6 +168,7 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
       prefilter ??= (await import("../rules/engine/prefilter.ts")).createPrefilter(WORDS);
       if (!prefilter.mayMatter(input.bytes)) {
         run.passOver(input.bytes);
+        await judge.pass({ input: input.input, kind: input.kind, patch: await headFrom(input) });
         continue;
       }
     }
@@ -232,6 +233,8 @@ async function surveyOf(
 /** Judges what it is given, series by series. */
 interface Judge {
   add(one: Gathered): Promise<void>;
+  /** Takes note of a message that holds nothing to judge: a series is whole only with all of its patches. */
+  pass(one: Gathered): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -248,15 +251,19 @@ async function judgeOf(
   const gatherer = new Gatherer();
   const history = createHistory();
   const judge = async (groups: readonly Group[]) => {
-    for (const { members, isComplete } of groups) {
+    for (const { members: all, isComplete } of groups) {
+      const read = all.filter(({ isPassedOver }) => isPassedOver !== true);
+      if (read.length === 0) continue;
+      const members = [...read, ...all.filter(({ isPassedOver }) => isPassedOver === true)];
       const reports = await reviewer.review(members.map(({ patch }) => patch));
       for (const [i, report] of history.compare(reports, isComplete).entries()) {
-        see(members[i]!, withoutDiff(report) ?? report);
+        if (i < read.length) see(members[i]!, withoutDiff(report) ?? report);
       }
     }
   };
   return {
     add: (one) => judge(gatherer.add(one)),
+    pass: (one) => judge(gatherer.add({ ...one, isPassedOver: true })),
     end: () => judge(gatherer.end()),
   };
 }

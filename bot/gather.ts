@@ -13,6 +13,8 @@ export interface Gathered {
   readonly input: string;
   readonly kind: string;
   readonly patch: Patch;
+  /** Only its head was read, for its place in a series: nothing in it is to be judged. */
+  readonly isPassedOver?: boolean;
 }
 
 /** Patches that apply one upon another, in order. */
@@ -23,7 +25,7 @@ export interface Group {
 }
 
 /** Patches that are held at the most, and the characters of their bodies. */
-const MAX_HELD = 512;
+const MAX_HELD = 1024;
 const MAX_HELD_TEXT = 16 << 20;
 
 /** Collects patches into groups. */

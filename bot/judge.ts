@@ -23,6 +23,18 @@ export async function patchFrom(input: Input): Promise<Patch> {
   return { mail, files, defects: mail.defects, baseCommit: null, changeId: null };
 }
 
+/** A message without its body: what series it is of, and where in it. */
+export async function headFrom(input: Input): Promise<Patch> {
+  const [{ toLatin1 }, { bodyOffset, headOffset }] = await Promise.all([
+    import("../rules/engine/encoding.ts"),
+    import("../rules/engine/header.ts"),
+  ]);
+  const text = toLatin1(input.bytes);
+  const start = headOffset(text);
+  const bytes = input.bytes.subarray(0, start + bodyOffset(text.slice(start)));
+  return await patchFrom({ ...input, bytes, size: bytes.length });
+}
+
 /** How to judge. */
 export interface Judging {
   readonly rules: readonly Rule[];

@@ -60,8 +60,15 @@ function keysOf({ mail, changeId }: Patch): string[] {
 
 const authorOf = ({ author, from }: Mail) => (author ?? from)?.address.toLowerCase() ?? "";
 
-const place = ({ rule, key, at, function: fn, subject }: Finding) =>
-  JSON.stringify([rule, key, at.path, fn, subject]);
+/** What a finding is known by when its fingerprint is another one, the surest sign first. */
+const SIGNS: readonly ((finding: Finding) => string)[] = [
+  // The line was edited, and is still wrong.
+  ({ rule, key, at, function: fn, subject }) => JSON.stringify([rule, key, at.path, fn, subject]),
+  // The function went to another file.
+  ({ rule, key, function: fn, subject }) => JSON.stringify([rule, key, fn, subject]),
+  // The line went to another function.
+  ({ rule, key, at, subject }) => JSON.stringify([rule, key, subject, at.text.trim()]),
+];
 
 function compared(reports: readonly Report[], before: Posting, isComplete: boolean): Report[] {
   const left = [...before.findings];
@@ -75,16 +82,20 @@ function compared(reports: readonly Report[], before: Posting, isComplete: boole
     ...findings,
     ...suppressed.map(({ finding }) => finding),
   ]);
-  for (const finding of all) {
-    const same = take(({ fingerprint }) => fingerprint === finding.fingerprint);
-    if (same !== null) old.set(finding, same);
+  for (const signOf of [({ fingerprint }: Finding) => fingerprint, ...SIGNS]) {
+    for (const finding of all) {
+      const same = old.has(finding) ? null : take((other) => signOf(other) === signOf(finding));
+      if (same !== null) old.set(finding, same);
+    }
   }
-  // The line was edited, and is still wrong.
-  for (const finding of all) {
-    const same = old.has(finding) ? null : take((other) => place(other) === place(finding));
-    if (same !== null) old.set(finding, same);
-  }
-  const fixed: Fixed[] = isComplete ? left.map((finding) => ({ finding, version: before.version })) : [];
+  // Code that was rewritten on its way: of a mistake of the same kind in another place nobody knows whether it is the
+  // old one. It is neither called old nor the old one fixed.
+  const arisen = all.filter((finding) => !old.has(finding));
+  const isGone = ({ rule, key }: Finding) =>
+    !arisen.some((finding) => finding.rule === rule && finding.key === key);
+  const fixed: Fixed[] = isComplete
+    ? left.filter(isGone).map((finding) => ({ finding, version: before.version }))
+    : [];
   return reports.map((report, i) => ({
     ...report,
     findings: report.findings.map((finding) => {

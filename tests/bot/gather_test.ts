@@ -42,7 +42,7 @@ Deno.test("Gatherer gives a series when its last patch is there, in order", () =
 Deno.test("Gatherer waits no longer when too much is held", () => {
   const gatherer = new Gatherer();
   const out: string[] = [];
-  for (let i = 0; i < 600; i++) out.push(...ids(gatherer.add(one(`m${i}`, "[PATCH 1/2] foo: go", `c${i}`))));
+  for (let i = 0; i < 1112; i++) out.push(...ids(gatherer.add(one(`m${i}`, "[PATCH 1/2] foo: go", `c${i}`))));
   deepEqual(out.slice(0, 2), ["part of m0", "part of m1"]);
   deepEqual(out.length, 88);
 });

@@ -125,6 +125,33 @@ Deno.test("main() passes over the messages of an mbox that hold nothing to judge
   });
 });
 
+Deno.test("main() tells what a new version has fixed, though most of its mails are passed over", async () => {
+  const posting = (version: string, no: number, body: string, parent: string) =>
+    `From mboxrd@z Thu Jan  1 00:00:00 1970\nFrom: a@example.org\n` +
+    `Subject: [PATCH${version} ${no}/2] foo: part ${no}\nMessage-ID: <${no}${version.trim()}@example.org>\n` +
+    `In-Reply-To: <${parent}@example.org>\nDate: Mon, 5 Jan 2026 10:00:00 +0000\n\n${body}\n\n`;
+  const diff = (line: string) =>
+    `diff --git a/drivers/foo/foo.c b/drivers/foo/foo.c\n--- a/drivers/foo/foo.c\n+++ b/drivers/foo/foo.c\n` +
+    `@@ -10,2 +10,3 @@ static int foo_go(struct foo *foo)\n \tfoo_one(foo);\n+\t${line}\n \tfoo_two(foo);\n`;
+  const series = (version: string, line: string) =>
+    posting(version, 0, "Hello.", `0${version.trim()}`) +
+    posting(version, 1, diff("foo_three(foo);"), `0${version.trim()}`) +
+    posting(version, 2, diff(line), `0${version.trim()}`);
+  const both = series("", "return pci_set_dma_mask(foo->pdev, DMA_BIT_MASK(32));") +
+    series(" v2", "return dma_set_mask(&foo->pdev->dev, DMA_BIT_MASK(32));");
+  await withFile(both, async (path) => {
+    const { summary, fixed } = JSON.parse((await ran("check", "--format", "json", path)).out);
+    equal(summary.passedOver, 4);
+    deepEqual(
+      fixed.map(({ version, finding }: { version: number; finding: { key: string } }) => [
+        version,
+        finding.key,
+      ]),
+      [[1, "gone"]],
+    );
+  });
+});
+
 Deno.test("main() prints no escape of a mail", async () => {
   const evil = (await Deno.readTextFile(FIXTURE))
     .replace("misc: foo:", "\x1b]0;owned\x07")
