@@ -685,11 +685,11 @@ function unchecked(
   const end = found.path.findLast((node) => node.kind === "return");
   return {
     because: sink !== undefined
-      ? [{ at: sink.call, note: "the device gets it, and nobody asked before" }]
+      ? [{ at: sink.call, note: "the device gets it, and nothing on the way has tested it" }]
       : undo !== undefined
       ? [{ at: undo.call, note: "released, and nobody asked whether there is anything to release" }]
       : end !== undefined
-      ? [{ at: end.at, note: "left here, and nobody asked" }]
+      ? [{ at: end.at, note: "the function can return here without the test" }]
       : [],
     isSure: sink !== undefined || (fn.whole && tied.length === 0 && undo !== undefined),
   };
@@ -763,7 +763,11 @@ function neverNull(
   const end = found.path.findLast((node) => node.kind === "return");
   return {
     pointer: "kind" in store.target ? fn.file.textOf(store.target) : store.place,
-    because: [{ at: end?.at ?? mapping.call, note: "the end of a way on which nobody asked" }],
+    because: [
+      end === undefined
+        ? { at: mapping.call, note: "nothing on the way to the end of the function tests it" }
+        : { at: end.at, note: "can be reached without the test" },
+    ],
   };
 }
 

@@ -60,7 +60,8 @@ the file bounds a length anywhere.`,
       "`{length}` is a {type} and `{target}` holds 32 bits: a range of 4 GiB and more must be split over several entries",
     total:
       "`{total}` is {type} and sums up lengths of 64 bits: from 4 GiB on it is too small for what was mapped",
-    product: "`{expr}` is computed in 32 bits before it becomes a {type}: it overflows from {from} on",
+    product:
+      "`{expr}` is computed in 32 bits before it becomes a {type}: it overflows from `{count}` = {from} on",
     unaligned:
       "`{limit}` ends a piece in the middle of a page, and the next starts there: split at ALIGN_DOWN(UINT_MAX, PAGE_SIZE)",
   },
@@ -317,7 +318,12 @@ function* product(term: Expr & { kind: "binary" }, type: string, fn: FunctionVie
   yield {
     at: term,
     say: "product" as const,
-    with: { expr, type, from: String((1n << 32n) / size + ((1n << 32n) % size === 0n ? 0n : 1n)) },
+    with: {
+      expr,
+      type,
+      count: fn.file.textOf(count),
+      from: String((1n << 32n) / size + ((1n << 32n) % size === 0n ? 0n : 1n)),
+    },
     because: shown === null ? [] : [{ at: count, note: `declared \`${shown}\`` }],
     severity: "error" as const,
     confidence: "high" as const,

@@ -46,7 +46,7 @@ it. dmaengine translates the CPU physical address of a slave's FIFO itself.`,
     twice:
       "{callee}() adds the bus offset, and `{value}` is a PCI bus address already: give it the CPU physical address",
     named:
-      "{function}() returns a PCI bus address and is named and used as one that the CPU sees: call it what it is, pci_bus_addr_t",
+      "{function}() returns a PCI bus address under the name of a CPU physical address: name it and type it as what it is, a pci_bus_addr_t",
     cell:
       "`{value}` is a raw cell of the device tree, an address of the parent bus, and is used as a CPU physical address: take the start of the struct resource",
   },
