@@ -41,6 +41,8 @@ held by chance. Memory that the CPU must not touch is mapped all the same, with 
   messages: {
     unmapped:
       "`{table}` is returned as it is, and nothing maps it for the importer: it wants dma_map_sgtable({attach}->dev, …)",
+    byhand:
+      "the DMA address in `{table}` is written by hand, and nothing maps it for the importer: it wants dma_map_sgtable({attach}->dev, …)",
   },
   bad: [
     {
@@ -59,6 +61,27 @@ held by chance. Memory that the CPU must not touch is mapped all the same, with 
 +	struct sg_table *table = attach->priv;
 +
 +	return table; /* want: unmapped */
++}`,
+    },
+    {
+      title: "a number of the firmware's where the importer reads an address",
+      patch: String.raw`
++static int foo_attach(struct dma_buf *buf, struct dma_buf_attachment *attach)
++{
++	struct foo_buffer *own = buf->priv;
++
++	attach->priv = foo_copy_table(&own->table);
++	return attach->priv ? 0 : -ENOMEM;
++}
++
++static struct sg_table *foo_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
++{
++	struct foo_buffer *own = attach->dmabuf->priv;
++	struct sg_table *table = attach->priv;
++
++	sg_dma_address(table->sgl) = own->handle;
++	sg_dma_len(table->sgl) = own->size;
++	return table; /* want: byhand */
 +}`,
     },
   ],
@@ -109,12 +132,28 @@ held by chance. Memory that the CPU must not touch is mapped all the same, with 
     const values = use(flow, fn);
     if (values.calls.some(({ call }) => !IDLE.test(call.name))) return;
     if (!fn.file.functions.some(isAttach) || mentioned(fn.file, MAPS)) return;
+    const written = values.stores.find(({ target }) =>
+      "kind" in target &&
+      (target.kind === "call"
+        ? target.name === "sg_dma_address"
+        : target.kind === "member" && target.field === "dma_address")
+    );
     for (const { value, node } of values.returns) {
       let isError = false;
       walkExpr(value, (expr) => isError ||= expr.kind === "call" || expr.kind === "number");
       if (isError || fn.file.textOf(value) === "NULL") continue;
       const table = fn.file.textOf(value);
-      yield { at: node.at, say: "unmapped", with: { table, attach }, subject: table };
+      yield written === undefined
+        ? { at: node.at, say: "unmapped", with: { table, attach }, subject: table }
+        : {
+          at: node.at,
+          say: "byhand",
+          with: { table, attach },
+          because: [{ at: written.node.at, note: "no mapping gave this address" }],
+          unless: "what is written is an address that the importer's device can use as it is",
+          severity: "warning",
+          subject: table,
+        };
     }
   },
 });
