@@ -26,6 +26,7 @@ import {
   type Option,
   UsageError,
 } from "./options.ts";
+import type { CommitSeries } from "./source/commits.ts";
 import type { SurveyStart } from "./survey_worker.ts";
 import { type Progress, progressOn } from "./progress.ts";
 import {
@@ -61,6 +62,8 @@ const OPTIONS: readonly Option[] = [
     value: "DIR",
     help: "the kernel tree that the patches are for: a git repository or a folder",
   },
+  { name: "git", value: "RANGE", help: "the commits of BASE..HEAD as a series, or one commit" },
+  { name: "staged", value: null, help: "what is staged in git, for a pre-commit hook" },
   { name: "kernel", value: "X.Y", help: "the kernel that the patch is for (default: the newest)" },
   { name: "config", value: "FILE", help: "the configuration (default: the nearest .p2plint.json upwards)" },
   { name: "no-config", value: null, help: "no configuration file" },
@@ -82,7 +85,8 @@ export const checkCommand: CommandModule = {
     notes: [
       "PATH is a patch, a diff, a mail, an mbox, a C file, a maildir or another folder of these, or - for",
       "standard input; what it is is told from its content. With --tree it may also be a folder or a C file",
-      "of the tree, which is judged as it stands.",
+      "of the tree, which is judged as it stands. --git and --staged read the repository of --tree, or of the",
+      "working directory, through its objects: nothing that is only on the disk counts.",
       "What the command line says wins over the configuration file.",
       "exit code: 0 clean, 1 findings, 2 could not run or nothing could be judged",
     ].join("\n"),
@@ -92,13 +96,19 @@ export const checkCommand: CommandModule = {
   run: check,
 };
 
+/** The kind of input that is a commit. */
+const COMMIT = "commit";
+
 /** Higher counts more. */
 const RANK: Readonly<Record<FailOn, number>> = { note: 1, warning: 2, error: 3, never: 4 };
 
 async function check(args: Arguments, terminal: Terminal): Promise<number> {
   const { values, flags, operands } = args;
-  if (operands.length === 0) throw new UsageError("check needs a path, or - for standard input");
-  const repository = await repositoryAt(values.get("tree"));
+  const commits = await commitsAsked(args);
+  if (operands.length === 0 && commits === null) {
+    throw new UsageError("check needs a path, or - for standard input");
+  }
+  const repository = commits?.repository ?? await repositoryAt(values.get("tree"));
   const [catalogue, { WORDS }, { appliesTo }] = await Promise.all([
     import("../rules/mod.ts"),
     import("../rules/kernel/mod.ts"),
@@ -173,6 +183,9 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     }
     await judge.add({ input: input.input, kind: input.kind, patch: await patchFrom(input) });
   }
+  if (commits !== null) {
+    await judge.series(commits.patches.map((patch) => ({ input: patch.mail.input, kind: COMMIT, patch })));
+  }
   await judge.end();
   const folders = run.couldRun ? { outside, inTree } : { outside: [], inTree: [] };
   return run.end(settings.failOn, await baseline?.end(folders) ?? null);
@@ -232,6 +245,8 @@ async function surveyOf(
 /** Judges what it is given, series by series. */
 interface Judge {
   add(one: Gathered): Promise<void>;
+  /** Patches that are known to belong together, in order. */
+  series(members: readonly Gathered[]): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -251,12 +266,15 @@ async function judgeOf(
     for (const { members, isComplete } of groups) {
       const reports = await reviewer.review(members.map(({ patch }) => patch));
       for (const [i, report] of history.compare(reports, isComplete).entries()) {
-        see(members[i]!, withoutDiff(report) ?? report);
+        // A commit without a change has nothing wrong in it; a mail without a diff may be a patch that was lost.
+        const isRead = members[i]!.kind === COMMIT && report.patch.defects.length === 0;
+        see(members[i]!, isRead ? report : withoutDiff(report) ?? report);
       }
     }
   };
   return {
     add: (one) => judge(gatherer.add(one)),
+    series: (members) => judge([{ members, isComplete: true }]),
     end: () => judge(gatherer.end()),
   };
 }
@@ -307,7 +325,8 @@ class Run {
   judge({ input, kind }: Pick<Gathered, "input" | "kind">, report: Report): void {
     this.inputs++;
     if (report.patch.files.length > 0) this.patches++;
-    if (report.judged > 0 || (report.patch.files.length > 0 && report.unseen.length === 0)) {
+    const { patch, judged, unseen } = report;
+    if (judged > 0 || ((patch.files.length > 0 || kind === COMMIT) && unseen.length === 0)) {
       this.couldJudge = true;
     }
     this.add(input, kind, report);
@@ -445,6 +464,32 @@ async function rulesNamed(names: readonly string[]): Promise<ReadonlySet<Rule>> 
   if (names.length === 0) return new Set();
   const { ruleNamed } = await import("./rules_command.ts");
   return new Set(await Promise.all(names.map(ruleNamed)));
+}
+
+/**
+ * The commits that the command line asks for; null when it asks for none.
+ *
+ * @throws {UsageError} If they cannot be had, or paths are given, too
+ */
+async function commitsAsked({ values, flags, operands }: Arguments): Promise<CommitSeries | null> {
+  const range = values.get("git");
+  const isStaged = flags.has("staged");
+  if (range === undefined && !isStaged) return null;
+  if (range !== undefined && isStaged) throw new UsageError("--git and --staged exclude each other");
+  if (operands.length > 0) {
+    throw new UsageError(`--${isStaged ? "staged" : "git"} takes no path: ${operands[0]}`);
+  }
+  const [{ commitsOf, indexNamed, stagedOf }, { TreeError }] = await Promise.all([
+    import("./source/commits.ts"),
+    import("./source/tree_error.ts"),
+  ]);
+  const folder = values.get("tree") ?? ".";
+  try {
+    return isStaged ? stagedOf(folder, indexNamed()) : commitsOf(folder, range!);
+  } catch (error) {
+    if (error instanceof TreeError) throw new UsageError(error.message);
+    throw error;
+  }
 }
 
 /** @throws {UsageError} If there is no tree at the path */

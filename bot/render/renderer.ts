@@ -20,7 +20,7 @@ export interface RunStart {
 export interface Judged {
   /** The path as given on the command line. */
   readonly input: string;
-  /** How the input was recognised: `mail`, `diff`, `c-source`, `unknown`. */
+  /** How the input was recognised: `mail`, `diff`, `c-source`, `commit`, `unknown`. */
   readonly kind: string;
   readonly report: Report;
 }
