@@ -96,6 +96,9 @@ export const checkCommand: CommandModule = {
   run: check,
 };
 
+/** Formats whose readers show findings in the last commit's files. */
+const OF_HEAD: readonly Format[] = ["sarif", "github", "checkstyle", "junit"];
+
 /** The kind of input that is a commit. */
 const COMMIT = "commit";
 
@@ -109,10 +112,11 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     throw new UsageError("check needs a path, or - for standard input");
   }
   const repository = commits?.repository ?? await repositoryAt(values.get("tree"));
-  const [catalogue, { WORDS }, { appliesTo }] = await Promise.all([
+  const [catalogue, { WORDS }, { appliesTo }, { rulePage }] = await Promise.all([
     import("../rules/mod.ts"),
     import("../rules/kernel/mod.ts"),
     import("../rules/engine/lint.ts"),
+    import("../rules/engine/page.ts"),
   ]);
   if (values.has("rules") && listOf(values.get("rules")).length === 0) {
     throw new UsageError("--rules names no rule");
@@ -138,6 +142,7 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     tool: { name: meta.name, version: meta.version },
     color: isColorWanted(args, terminal),
     quiet,
+    rules: () => rules.map((rule) => ({ ...rule, page: rulePage(rule) })),
   }));
   const judging = { rules, concerns: await concernsOf(rules), kernel, minConfidence };
   const sift = (report: Report, whole: readonly string[] = []) => {
@@ -184,7 +189,11 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     await judge.add({ input: input.input, kind: input.kind, patch: await patchFrom(input) });
   }
   if (commits !== null) {
-    await judge.series(commits.patches.map((patch) => ({ input: patch.mail.input, kind: COMMIT, patch })));
+    const { atHead } = await import("./head_lines.ts");
+    await judge.series(
+      commits.patches.map((patch) => ({ input: patch.mail.input, kind: COMMIT, patch })),
+      OF_HEAD.includes(values.get("format") as Format) ? atHead : (reports) => reports,
+    );
   }
   await judge.end();
   const folders = run.couldRun ? { outside, inTree } : { outside: [], inTree: [] };
@@ -245,8 +254,11 @@ async function surveyOf(
 /** Judges what it is given, series by series. */
 interface Judge {
   add(one: Gathered): Promise<void>;
-  /** Patches that are known to belong together, in order. */
-  series(members: readonly Gathered[]): Promise<void>;
+  /** Patches that are known to belong together, in order; `place` has the last word on their reports. */
+  series(
+    members: readonly Gathered[],
+    place: (reports: readonly Report[]) => readonly Report[],
+  ): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -262,10 +274,10 @@ async function judgeOf(
   ]);
   const gatherer = new Gatherer();
   const history = createHistory();
-  const judge = async (groups: readonly Group[]) => {
+  const judge = async (groups: readonly Group[], place = (reports: readonly Report[]) => reports) => {
     for (const { members, isComplete } of groups) {
       const reports = await reviewer.review(members.map(({ patch }) => patch));
-      for (const [i, report] of history.compare(reports, isComplete).entries()) {
+      for (const [i, report] of place(history.compare(reports, isComplete)).entries()) {
         // A commit without a change has nothing wrong in it; a mail without a diff may be a patch that was lost.
         const isRead = members[i]!.kind === COMMIT && report.patch.defects.length === 0;
         see(members[i]!, isRead ? report : withoutDiff(report) ?? report);
@@ -274,7 +286,7 @@ async function judgeOf(
   };
   return {
     add: (one) => judge(gatherer.add(one)),
-    series: (members) => judge([{ members, isComplete: true }]),
+    series: (members, place) => judge([{ members, isComplete: true }], place),
     end: () => judge(gatherer.end()),
   };
 }
