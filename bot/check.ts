@@ -105,13 +105,43 @@ const COMMIT = "commit";
 /** Higher counts more. */
 const RANK: Readonly<Record<FailOn, number>> = { note: 1, warning: 2, error: 3, never: 4 };
 
+/** The options that say how to judge, whatever is judged. */
+export const JUDGING: readonly Option[] = OPTIONS.filter(({ name }) =>
+  !["format", "git", "staged"].includes(name)
+);
+
+/** What to judge besides the paths of the command line, and who is told. */
+export interface Telling {
+  readonly renderer: Renderer;
+  readonly commits: CommitSeries | null;
+  /** Has the last word on the reports of the commits. */
+  readonly place: (reports: readonly Report[]) => readonly Report[];
+}
+
 async function check(args: Arguments, terminal: Terminal): Promise<number> {
-  const { values, flags, operands } = args;
   const commits = await commitsAsked(args);
-  if (operands.length === 0 && commits === null) {
+  if (args.operands.length === 0 && commits === null) {
     throw new UsageError("check needs a path, or - for standard input");
   }
-  const repository = commits?.repository ?? await repositoryAt(values.get("tree"));
+  const format = args.values.get("format") as Format;
+  const { atHead } = await import("./head_lines.ts");
+  const place = OF_HEAD.includes(format) ? atHead : (reports: readonly Report[]) => reports;
+  return await checkInto({ renderer: renderer(format), commits, place }, args, terminal);
+}
+
+/**
+ * Judges and tells.
+ *
+ * @returns The exit code
+ * @throws {UsageError} If the command line makes no sense
+ */
+export async function checkInto(
+  { renderer: format, commits, place }: Telling,
+  args: Arguments,
+  terminal: Terminal,
+): Promise<number> {
+  const { values, flags, operands } = args;
+  const repository = commits === null ? await repositoryAt(values.get("tree")) : commits.repository;
   const [catalogue, { WORDS }, { appliesTo }, { rulePage }] = await Promise.all([
     import("../rules/mod.ts"),
     import("../rules/kernel/mod.ts"),
@@ -135,7 +165,6 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
       : !catalogue.rules.some(({ id }) => id === rule));
   const baseline = await baselineFor(args, config, isLooked);
   const quiet = flags.has("quiet");
-  const format = renderer(values.get("format") as Format);
   const progress = progressOn(terminal, !quiet);
   const run = new Run(format, terminal, progress, config?.name ?? null);
   terminal.out(format.begin({
@@ -189,10 +218,9 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
     await judge.add({ input: input.input, kind: input.kind, patch: await patchFrom(input) });
   }
   if (commits !== null) {
-    const { atHead } = await import("./head_lines.ts");
     await judge.series(
       commits.patches.map((patch) => ({ input: patch.mail.input, kind: COMMIT, patch })),
-      OF_HEAD.includes(values.get("format") as Format) ? atHead : (reports) => reports,
+      place,
     );
   }
   await judge.end();

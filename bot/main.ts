@@ -17,6 +17,7 @@ export const EXIT_FAILED = 2;
 
 const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   check: async () => (await import("./check.ts")).checkCommand,
+  github: async () => (await import("./github_command.ts")).githubCommand,
   show: async () => (await import("./show.ts")).showCommand,
   rules: async () => (await import("./rules_command.ts")).rulesCommand,
   explain: async () => (await import("./rules_command.ts")).explainCommand,

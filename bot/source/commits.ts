@@ -15,7 +15,8 @@ import type { Defect, Patch } from "../../rules/engine/types.ts";
 import type { Repository } from "../../rules/tree/tree.ts";
 import type { Commit, Git } from "./git.ts";
 import { GitRepository } from "./git_tree.ts";
-import { openGit } from "./repository.ts";
+import { inputs, isProblem, mailOf } from "./files.ts";
+import { openGit, openRepository } from "./repository.ts";
 import { TreeError } from "./tree_error.ts";
 import { MAX_HELD_BYTES } from "./tree_path.ts";
 
@@ -24,7 +25,10 @@ export interface CommitSeries {
   /** The commits' ids; `staged` for what is no commit yet. In the order of {@link patches}. */
   readonly names: readonly string[];
   readonly patches: readonly Patch[];
-  readonly repository: Repository;
+  /** null: there is no tree, and what the patches show is all there is. */
+  readonly repository: Repository | null;
+  /** The kernel's folder in the repository, to which paths are relative; "" for the root. */
+  readonly root: string;
 }
 
 /** A series upon one tree is held in memory; a release of the kernel has 15,000 commits. */
@@ -69,6 +73,7 @@ export function commitsOf(folder: string, what: string): CommitSeries {
     names: commits.map(({ id }) => id),
     patches,
     repository: new GitRepository(folder, git, at, root, MAX_HELD_BYTES),
+    root,
   };
 }
 
@@ -89,7 +94,43 @@ export function stagedOf(folder: string, index: string | null): CommitSeries {
     names: [STAGED],
     patches: [patchFrom(bytes, STAGED, "what is staged", [])],
     repository: new GitRepository(folder, git, head, root, MAX_HELD_BYTES),
+    root,
   };
+}
+
+/**
+ * Commits that `git format-patch` wrote, as a code host gives them.
+ *
+ * @param folder The tree that they are for; null, or none that can be read: there is none
+ */
+export async function commitsIn(mbox: string, folder: string | null): Promise<CommitSeries> {
+  const bytes = new TextEncoder().encode(mbox);
+  const names: string[] = [];
+  const patches: Patch[] = [];
+  for await (const input of inputs(["-"], one(bytes))) {
+    if (isProblem(input)) continue;
+    const commit = /^From ([0-9a-f]{40}) /.exec(decodeText(input.bytes.subarray(0, 64), null).text)?.[1];
+    const name = commit === undefined ? `patch ${names.length + 1}` : short(commit);
+    const patch = readPatch(await mailOf(input));
+    names.push(commit ?? name);
+    patches.push({ ...patch, mail: { ...patch.mail, input: name, position: null } });
+  }
+  return { names, patches, repository: treeAt(folder), root: "" };
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+  yield bytes;
+}
+
+function treeAt(folder: string | null): Repository | null {
+  if (folder === null) return null;
+  try {
+    return openRepository(folder);
+  } catch (error) {
+    // Without a tree the patches are judged by what they show.
+    if (error instanceof TreeError) return null;
+    throw error;
+  }
 }
 
 /** The index that git names to its hooks; null: none, or this process may not ask. */

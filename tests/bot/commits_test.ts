@@ -206,7 +206,7 @@ Deno.test("commitsOf() gives renames, merges, roots and a kernel below the root 
     deepEqual(patches[0]!.files.map(({ status, oldPath, newPath }) => [status, oldPath, newPath]), [
       ["renamed", "a.c", "b.c"],
     ]);
-    equal(repository.head.read("a.c")?.text, lines);
+    equal(repository!.head.read("a.c")?.text, lines);
     equal(patches[0]!.mail.author?.address, "t@example.org");
     deepEqual(commitsOf(inside, first).patches[0]!.files.map(({ newPath }) => newPath), [
       "Kbuild",
