@@ -193,7 +193,9 @@ async function commitsFor(
       return commitsOf(folder, `${baseCommit}..${headCommit}`);
     } catch (error) {
       if (!(error instanceof TreeError)) throw error;
-      say(`${error.message}; the commits of pull request ${number} come from the API instead`);
+      say(
+        `the commits of pull request ${number} are not in ${folder}: they come from the API, for the tree there`,
+      );
     }
   }
   return await commitsIn(await patch(), folder);
