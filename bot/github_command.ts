@@ -19,15 +19,8 @@ import { printable } from "./render/printable.ts";
 import type { Renderer, Summary } from "./render/mod.ts";
 import { summaryLines, textRenderer } from "./render/text.ts";
 import type { CommitSeries } from "./source/commits.ts";
+import { PROCESS, type Surroundings } from "./surroundings.ts";
 import type { Terminal } from "./terminal.ts";
-
-/** What the command asks of its surroundings. */
-export interface World {
-  /** A variable of the environment; null: not set, or not to be read. */
-  env(name: string): string | null;
-  /** How long a second is: 1000 outside of tests. */
-  readonly secondMs: number;
-}
 
 /** `p2plint github` */
 export const githubCommand: CommandModule = {
@@ -56,21 +49,11 @@ export const githubCommand: CommandModule = {
   run: (args, terminal) => report(args, terminal, PROCESS),
 };
 
-const PROCESS: World = {
-  env(name) {
-    // To ask without a permission would stop and prompt.
-    return Deno.permissions.querySync({ name: "env", variable: name }).state === "granted"
-      ? Deno.env.get(name) ?? null
-      : null;
-  },
-  secondMs: 1000,
-};
-
 const EXIT_CLEAN = 0;
 const EXIT_FAILED = 2;
 
 /** Runs the command. */
-export async function report(args: Arguments, terminal: Terminal, world: World): Promise<number> {
+export async function report(args: Arguments, terminal: Terminal, world: Surroundings): Promise<number> {
   const { values, operands } = args;
   if (operands.length > 0) throw new UsageError(`github takes no path: ${operands[0]}`);
   const say = (text: string) => terminal.err(`p2plint: ${printable(text)}\n`);
@@ -132,7 +115,7 @@ export async function report(args: Arguments, terminal: Terminal, world: World):
 }
 
 /** @throws {TargetError} If no pull request is meant */
-async function targetFor({ values }: Arguments, world: World): Promise<Target> {
+async function targetFor({ values }: Arguments, world: Surroundings): Promise<Target> {
   const named = values.get("pr");
   if (named !== undefined) return targetNamed(named);
   const path = world.env("GITHUB_EVENT_PATH");
@@ -159,7 +142,7 @@ function baseUrlFrom(text: string | null): string {
 }
 
 /** @throws {UsageError} If there is neither a token nor an App */
-async function authFrom(world: World): Promise<Auth> {
+async function authFrom(world: Surroundings): Promise<Auth> {
   const appId = world.env("P2PLINT_APP_ID");
   if (appId !== null) {
     const privateKey = world.env("P2PLINT_APP_KEY");

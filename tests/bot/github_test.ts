@@ -6,8 +6,9 @@ import { marked, readMarks } from "../../bot/github/marker.ts";
 import { placesIn } from "../../bot/github/place.ts";
 import { identified, publish, type Published, type Verdict } from "../../bot/github/publish.ts";
 import { GitHubError } from "../../bot/github/port.ts";
-import { githubCommand, report as reportPull, type World } from "../../bot/github_command.ts";
+import { githubCommand, report as reportPull } from "../../bot/github_command.ts";
 import { main } from "../../bot/main.ts";
+import type { Surroundings } from "../../bot/surroundings.ts";
 import { readArguments } from "../../bot/options.ts";
 import { git } from "../tree/made_tree.ts";
 import { type Fault, GitHubServer, type PullState, type Seen } from "./github_server.ts";
@@ -459,7 +460,7 @@ function* walk(folder: string): Generator<string> {
 
 async function ran(argv: readonly string[], env: Readonly<Record<string, string>>) {
   const terminal = keep();
-  const world: World = { env: (name) => env[name] ?? null, secondMs: SECOND_MS };
+  const world: Surroundings = { env: (name) => env[name] ?? null, secondMs: SECOND_MS };
   const code = await reportPull(await readArguments(githubCommand.command, argv), terminal, world);
   return { code, ...terminal.printed };
 }

@@ -18,7 +18,7 @@ Deno.test("main() without a command prints the help and fails", async () => {
   match(err, /usage: p2plint COMMAND/);
 });
 
-for (const command of ["check", "show", "rules", "explain", "model"]) {
+for (const command of ["check", "github", "patchwork", "model", "show", "rules", "explain"]) {
   Deno.test(`main() prints the help of ${command} with an example`, async () => {
     const { code, out } = await ran(command, "--help");
     equal(code, 0);
