@@ -8,7 +8,7 @@
 import { paint } from "./color.ts";
 import { printableJson } from "./printable.ts";
 import { inOrder, type Judged, type Refused, type Renderer, type Summary } from "./renderer.ts";
-import { findingLines, summaryLines } from "./text.ts";
+import { findingLines, summaryLines, suppressedLine } from "./text.ts";
 
 /** b4's format. */
 export function b4Renderer(): Renderer {
@@ -22,6 +22,9 @@ export function b4Renderer(): Renderer {
       isCover &&= files.length === 0 && (mail.subject.index === 0 || !mail.subject.isPatch);
       const plain = paint(false);
       for (const finding of inOrder(report.findings)) details.push(...findingLines(finding, plain), "");
+      for (const one of report.suppressed.filter(({ byPatch }) => byPatch)) {
+        details.push(suppressedLine(one, plain), "");
+      }
       for (const { reason } of defects) details.push(`damaged: ${reason}`);
       for (const { what, reason } of report.unseen) details.push(`not judged: ${what}: ${reason}`);
       return "";

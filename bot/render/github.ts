@@ -7,9 +7,10 @@
 
 import type { Finding, Severity } from "../../rules/engine/types.ts";
 import { annotationText, titleOf } from "./annotation.ts";
+import { paint } from "./color.ts";
 import { printable } from "./printable.ts";
 import { inOrder, type Judged, type Refused, type Renderer, type Summary } from "./renderer.ts";
-import { summaryLines } from "./text.ts";
+import { summaryLines, suppressedLine } from "./text.ts";
 
 const COMMAND: Readonly<Record<Severity, string>> = { error: "error", warning: "warning", note: "notice" };
 
@@ -27,9 +28,14 @@ export function githubRenderer(): Renderer {
       return "";
     },
     report({ report }: Judged) {
-      return inOrder(report.findings).map((finding) =>
-        ++count[finding.severity] <= MAX_OF_A_KIND ? command(finding) : logLine(finding)
-      ).join("");
+      return [
+        ...inOrder(report.findings).map((finding) =>
+          ++count[finding.severity] <= MAX_OF_A_KIND ? command(finding) : logLine(finding)
+        ),
+        ...report.suppressed.filter(({ byPatch }) => byPatch).map((one) =>
+          `p2plint: ${defused(suppressedLine(one, paint(false)))}\n`
+        ),
+      ].join("");
     },
     refuse: ({ input, reason }: Refused) => `::error title=p2plint::${data(`${input}: ${reason}`)}\n`,
     end(summary: Summary) {

@@ -8,7 +8,7 @@
 import type { Finding } from "../../rules/engine/types.ts";
 import { paint } from "./color.ts";
 import { inOrder, type Judged, type Refused, type Renderer } from "./renderer.ts";
-import { findingLines, placeOf } from "./text.ts";
+import { findingLines, placeOf, suppressedLine } from "./text.ts";
 import { attribute, content } from "./xml.ts";
 
 /** The JUnit format. */
@@ -18,6 +18,13 @@ export function junitRenderer(): Renderer {
     report({ report }: Judged) {
       const cases = [
         ...inOrder(report.findings).map(findingCase),
+        ...report.suppressed.filter(({ byPatch }) => byPatch).map((one) =>
+          testcase(
+            one.finding.rule,
+            `${one.finding.at.path}:${one.finding.at.line} allowed`,
+            `<system-out>${content(suppressedLine(one, paint(false)))}</system-out>`,
+          )
+        ),
         ...report.unseen.map(({ what, reason }) =>
           testcase("not judged", what === "" ? "the input" : what, `<skipped>${content(reason)}</skipped>`)
         ),

@@ -30,9 +30,15 @@ export function markdownRenderer(): Renderer {
         }
       }
       const findings = inOrder(report.findings);
-      if (findings.length === 0) return "";
+      const allowed = report.suppressed.filter(({ byPatch }) => byPatch)
+        .map(({ finding, reason }) =>
+          `${findingLine(finding)}\n\nallowed by a comment of the patch itself: ${prose(reason)}\n\n`
+        );
+      if (findings.length + allowed.length === 0) return "";
       const title = mail.subject.text === "" ? code(placeOf(mail)) : prose(mail.subject.text);
-      return `#### ${title}\n\n${findings.map((finding) => `${findingMarkdown(finding)}\n`).join("")}`;
+      return `#### ${title}\n\n${findings.map((finding) => `${findingMarkdown(finding)}\n`).join("")}${
+        allowed.join("")
+      }`;
     },
     refuse({ input, reason }: Refused) {
       refused.push(`- ${code(input)}: ${prose(reason)}\n`);

@@ -6,6 +6,7 @@
  */
 
 import type { Finding, Severity, Span } from "../../rules/engine/types.ts";
+import { paint } from "./color.ts";
 import { printable, printableJson } from "./printable.ts";
 import {
   inOrder,
@@ -15,6 +16,7 @@ import {
   type RuleText,
   type RunStart,
 } from "./renderer.ts";
+import { suppressedLine } from "./text.ts";
 
 /** What GitHub takes (docs.github.com, "SARIF results exceed one or more limits"). */
 export const LIMITS = {
@@ -29,7 +31,8 @@ export const LIMITS = {
 };
 
 const SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
-const ROOT = "SRCROOT";
+/** The name that GitHub's documents use. */
+const ROOT = "%SRCROOT%";
 /** The number is that of how fingerprints are made. */
 const FINGERPRINT = "p2plint/v1";
 
@@ -64,6 +67,9 @@ export function sarifRenderer(): Renderer {
         results[finding.severity].push(
           printableJson(result(finding, input, report.patch.mail.messageId, indexes)),
         );
+      }
+      for (const one of report.suppressed.filter(({ byPatch }) => byPatch)) {
+        notify("note", suppressedLine(one, paint(false)));
       }
       for (const { what, reason } of report.unseen) {
         notify("note", `${input}: not judged: ${what}: ${reason}`);

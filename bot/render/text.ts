@@ -146,7 +146,8 @@ export function quote({ line, column, text, side }: Span, brush: Paint): string[
   return out;
 }
 
-function suppressedLine({ finding, reason }: Suppressed, brush: Paint): string {
+/** A finding that a comment of the patch itself allows: whoever reviews it has to agree. */
+export function suppressedLine({ finding, reason }: Suppressed, brush: Paint): string {
   const { at, severity, message, rule } = finding;
   return `${brush("place", where(at))} ${
     brush("note", "note:")

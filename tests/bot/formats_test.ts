@@ -6,7 +6,14 @@ import addFormats from "ajv-formats";
 import { validateXML } from "xmllint-wasm";
 import { main } from "../../bot/main.ts";
 import { code, prose } from "../../bot/render/markdown.ts";
-import { type Format, renderer, type RuleText, type RunStart, type Summary } from "../../bot/render/mod.ts";
+import {
+  type Format,
+  formats,
+  renderer,
+  type RuleText,
+  type RunStart,
+  type Summary,
+} from "../../bot/render/mod.ts";
 import { LIMITS } from "../../bot/render/sarif.ts";
 import { rulePage } from "../../rules/engine/page.ts";
 import type { Report } from "../../rules/engine/types.ts";
@@ -265,6 +272,24 @@ Deno.test("markdownRenderer() fences code with more backticks than it holds", ()
   const text = printed("markdown", [report([finding({ at: span(7, 1, "a ```` b"), wanted: "```" })])]);
   match(text, /^`````c\na ```` b\n`````$/m);
   match(text, /^````c\n```\n````$/m);
+});
+
+Deno.test("no format but checkstyle and terse hides what a patch allows itself", () => {
+  const suppressed = [{
+    finding: finding({ message: "`x` went wrong" }),
+    reason: "it is fine",
+    at: span(6, 1, "/* */"),
+    byPatch: true,
+  }];
+  for (const format of formats) {
+    const text = printed(format, [report([], { suppressed })]);
+    equal(text.includes("it is fine"), !["checkstyle", "terse"].includes(format), format);
+  }
+  // What was allowed before is nobody's business here.
+  const old = [{ ...suppressed[0]!, byPatch: false }];
+  for (const format of ["sarif", "github", "markdown", "junit", "b4"] as const) {
+    equal(printed(format, [report([], { suppressed: old })]).includes("it is fine"), false, format);
+  }
 });
 
 async function withFile(text: string, run: (path: string) => Promise<void>) {
