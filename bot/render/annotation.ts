@@ -6,13 +6,15 @@
  */
 
 import type { Finding } from "../../rules/engine/types.ts";
+import { machinesOf } from "./machines.ts";
 import { printable, printableLines } from "./printable.ts";
 
 /** GitHub refuses a message of more than 64 KB; nobody reads a tenth of that. */
 const MAX_TEXT = 6000;
 
 /** The message, the evidence, the assumption and the wanted code, a line each. */
-export function annotationText({ message, because, confidence, unless, wanted }: Finding): string {
+export function annotationText(finding: Finding): string {
+  const { message, because, confidence, unless, wanted } = finding;
   const lines = [
     printable(message),
     ...because.map(({ at, note }) => `${printable(at.path)}:${at.line}: ${printable(note)}`),
@@ -24,6 +26,7 @@ export function annotationText({ message, because, confidence, unless, wanted }:
       ...printableLines(wanted.trimEnd()).map((line) => `    ${line}`),
     );
   }
+  lines.push(...machinesOf(finding));
   const text = lines.join("\n");
   return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}…`;
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Finding, Span } from "../../rules/engine/types.ts";
+import { machinesOf } from "./machines.ts";
 import { printable, printableLines } from "./printable.ts";
 import { inOrder, type Judged, type Refused, type Renderer, type Summary } from "./renderer.ts";
 import { placeOf, summaryLines } from "./text.ts";
@@ -75,11 +76,13 @@ const said = ({ message, rule }: Finding) => `${prose(message)} [${code(rule)}]`
 const place = ({ path, line, side }: Span) =>
   `${code(`${path}:${line}`)}${side === "old" ? " (removed)" : ""}`;
 
-function reasons({ because, confidence, unless, wanted, since }: Finding): string {
+function reasons(finding: Finding): string {
+  const { because, confidence, unless, wanted, since } = finding;
   const steps = because.map(({ at, note }) => `- ${place(at)}: ${prose(note)}\n`).join("");
   const out = [
     `confidence: ${confidence}${unless === "" ? "" : `, unless ${prose(unless)}`}`,
     ...(since === null ? [] : [`still there: v${since} had it, too`]),
+    ...machinesOf(finding).map((line) => `\n${prose(line)}`),
   ].join("\n");
   const wish = wanted === null ? "" : `\nwanted:\n${block(wanted.trimEnd().split("\n"), "c")}`;
   return `${steps}${steps === "" ? "" : "\n"}${out}\n${wish}`;

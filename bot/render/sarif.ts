@@ -7,6 +7,7 @@
 
 import type { Finding, Severity, Span } from "../../rules/engine/types.ts";
 import { paint } from "./color.ts";
+import { machinesOf } from "./machines.ts";
 import { printable, printableJson } from "./printable.ts";
 import {
   inOrder,
@@ -156,6 +157,7 @@ function result(
     finding.message,
     `confidence: ${confidence}${unless === "" ? "" : `, unless ${unless}`}`,
     ...(wanted === null ? [] : [`wanted: ${wanted.trimEnd()}`]),
+    ...machinesOf(finding),
   ].join("\n");
   // A flow ends where the mistake is.
   const steps = [...because.slice(0, LIMITS.locations - 1), { at, note: finding.message }];
