@@ -14,7 +14,7 @@ import { GitHubError, type Pull } from "./github/port.ts";
 import { type Found, identified, publish, type Published, type Way } from "./github/publish.ts";
 import { repositoryNamed, type Target, TargetError, targetNamed, targetOfEvent } from "./github/target.ts";
 import { type Arguments, type CommandModule, UsageError } from "./options.ts";
-import { command } from "./render/github.ts";
+import { command, defused } from "./render/github.ts";
 import { printable } from "./render/printable.ts";
 import type { Renderer, Summary } from "./render/mod.ts";
 import { summaryLines, textRenderer } from "./render/text.ts";
@@ -56,7 +56,7 @@ const EXIT_FAILED = 2;
 export async function report(args: Arguments, terminal: Terminal, world: Surroundings): Promise<number> {
   const { values, operands } = args;
   if (operands.length > 0) throw new UsageError(`github takes no path: ${operands[0]}`);
-  const say = (text: string) => terminal.err(`p2plint: ${printable(text)}\n`);
+  const say = (text: string) => terminal.err(`p2plint: ${defused(printable(text))}\n`);
   try {
     const target = await targetFor(args, world);
     const options: ClientOptions = {

@@ -119,9 +119,15 @@ export function identified(findings: readonly Omit<Found, "id">[]): readonly Fou
 async function reportCheck(github: GitHub, pull: Pull, verdict: Verdict): Promise<boolean> {
   const wanted = checkOutput(verdict);
   const text = JSON.stringify(wanted);
-  const externalId = `p2plint:v1:${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
-  const known = (await github.checkRuns(pull.headCommit)).filter((run) => run.externalId === externalId);
-  if (known.some(({ isCompleted }) => isCompleted)) return false;
+  const externalId = `${OURS}${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
+  const runs = await github.checkRuns(pull.headCommit);
+  // An earlier run that broke off and had something else to say would be in progress forever.
+  const stale = runs.filter((run) =>
+    !run.isCompleted && run.externalId.startsWith(OURS) && run.externalId !== externalId
+  );
+  for (const { id } of stale) await github.updateCheckRun(id, SUPERSEDED);
+  const known = runs.filter((run) => run.externalId === externalId);
+  if (known.some(({ isCompleted }) => isCompleted)) return stale.length > 0;
   const { annotations, conclusion } = wanted;
   const part = (some: readonly Annotation[], isLast: boolean): CheckOutput => ({
     ...wanted,
@@ -151,6 +157,16 @@ async function reportCheck(github: GitHub, pull: Pull, verdict: Verdict): Promis
   } while (left.length > 0);
   return true;
 }
+
+/** Opens the external id of every check run that is ours. */
+const OURS = "p2plint:v1:";
+
+const SUPERSEDED: CheckOutput = {
+  title: "superseded",
+  summary: "This run broke off. Another one for the same commit has the findings.",
+  annotations: [],
+  conclusion: "neutral",
+};
 
 const keyOf = ({ path, line, details }: Pick<Annotation, "path" | "line" | "details">) =>
   JSON.stringify([path, line, details]);

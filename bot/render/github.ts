@@ -63,7 +63,7 @@ const logLine = ({ at, severity, message, rule }: Finding) =>
   `p2plint: ${defused(`${printable(at.path)}:${at.line}: ${severity}: ${printable(message)} [${rule}]`)}\n`;
 
 /** The older form of a command counts anywhere in a line: `##[warning]`. */
-const defused = (text: string) => text.replaceAll("##[", "## [");
+export const defused = (text: string) => text.replaceAll("##[", "## [");
 
 // The escapes of actions/toolkit, packages/core/src/command.ts.
 const data = (text: string) =>

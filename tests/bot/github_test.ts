@@ -273,6 +273,23 @@ test("publish() marks a comment as fixed where the token may not resolve its thr
     equal(server.writes.length, before);
   }));
 
+test("publish() closes a check run of its own that broke off with something else to say", () =>
+  withServer(madePull(), async (server, url) => {
+    server.fault = ({ method, path }) =>
+      method === "patch" && path.includes("check-runs") ? { status: 503 } : null;
+    await published(url, madeVerdict(60));
+    deepEqual(server.checkRuns.map(({ status }) => status), ["in_progress"]);
+    server.fault = () => null;
+    await published(url, madeVerdict(3));
+    deepEqual(server.checkRuns.map(({ status, conclusion }) => [status, conclusion]), [
+      ["completed", "neutral"],
+      ["completed", "failure"],
+    ]);
+    const before = server.writes.length;
+    await published(url, madeVerdict(3));
+    equal(server.writes.length, before);
+  }));
+
 /** What may go wrong once with a write, and what publish() makes of it. */
 const FAULTS: readonly (readonly [name: string, fault: Fault])[] = [
   ["403 secondary rate limit", {
