@@ -121,7 +121,7 @@ function plain(text: string): string {
     (sign) => ({ "<": "&lt;", ">": "&gt;", "&": "&amp;" })[sign] ?? `\\${sign}`,
   )
     .replace(/^(\s*)([-+#=]|\d+[.)])/, "$1\\$2")
-    .replace(/[@#](?=[\w-])|:(?=\/\/)|(?<=\bwww)\.|(?<=GH)-(?=\d)/gi, (sign) => `${sign}<!-- -->`);
+    .replace(/[@#](?=[\w-])|:(?=\/\/)|w(?=ww\.)|(?<=GH)-(?=\d)/gi, (sign) => `${sign}<!-- -->`);
 }
 
 const longest = (text: string) => Math.max(0, ...Array.from(text.matchAll(/`+/g), ([run]) => run.length));

@@ -256,12 +256,13 @@ Deno.test("prose() and code() leave nothing of a stranger's that Markdown would 
       "a`@b`c",
       "[x](http://e.vil)",
       "<img src=x>",
+      "www.e.vil",
       "#1 GH-2",
     ]
   ) {
     const shown = prose(text);
     const outside = shown.replace(/(`+)(?!`)[^]*?(?<!`)\1(?!`)/g, "").replaceAll("<!-- -->", "\0");
-    equal(/(?<!\\)[[\]*_]|<|@\w|:\/\/|#\d|GH-\d/.test(outside), false, shown);
+    equal(/(?<!\\)[[\]*_]|<|@\w|:\/\/|#\d|GH-\d|www\./.test(outside), false, shown);
   }
   equal(prose("`foo->bar` is from get_x()"), "`foo->bar` is from get\\_x()");
   equal(code("a `` b"), "```a `` b```");
