@@ -182,7 +182,8 @@ function result(
         }],
       }],
     }),
-    partialFingerprints: { [FINGERPRINT]: fingerprint },
+    // The second is the one that GitHub looks at.
+    partialFingerprints: { [FINGERPRINT]: fingerprint, primaryLocationLineHash: fingerprint },
     properties: { key, confidence, unless, wanted, since, side: at.side, input, messageId },
   };
 }

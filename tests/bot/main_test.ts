@@ -32,7 +32,7 @@ for (
     [["check", "--fromat", "json"], 'unknown option "--fromat", did you mean --format?'],
     [["check", "--fromat=json"], 'unknown option "--fromat", did you mean --format?'],
     [["check", "-x"], 'unknown option "-x"'],
-    [["check", "--format", "xml", "a"], '--format is "xml", not one of text, json, terse, sarif'],
+    [["check", "--format", "xml", "a"], '--format is "xml", not one of text, json, terse, html, sarif'],
     [["check", "--kernel", "new", "a"], '--kernel is "new", not a release such as 6.12'],
     [["check", "--format"], "option --format needs a value: FORMAT"],
     [["check", "--rules", "p2p-dma-map-resource-on-bra", "a"], 'unknown rule "p2p-dma-map-resource-on-bra"'],
