@@ -101,7 +101,7 @@ export async function report(args: Arguments, terminal: Terminal, world: Surroun
         total: summaryLines(seen.summary!)[0]!,
         notJudged: notJudgedIn(seen.reports),
         allowed: allowedIn(seen.reports),
-        isFailure: code === 1,
+        result: code === 1 ? "failure" : code === EXIT_CLEAN ? "clean" : "nothing",
       },
       (seconds) => new Promise((done) => setTimeout(done, seconds * world.secondMs)),
     );
@@ -181,8 +181,20 @@ async function commitsFor(
       );
     }
   }
-  return await commitsIn(await patch(), folder);
+  try {
+    return await commitsIn(await patch(), folder);
+  } catch (error) {
+    if (error instanceof GitHubError && error.status === NOT_ACCEPTABLE) {
+      say(
+        "GitHub gives no patch of that size: give --tree a clone with the commits (actions/checkout with fetch-depth: 0)",
+      );
+    }
+    throw error;
+  }
 }
+
+/** GitHub's answer to a request for a patch of more than 20,000 lines or 300 files. */
+const NOT_ACCEPTABLE = 406;
 
 /** Prints the findings as text, and keeps what was judged. In a workflow what it prints is kept from being a command. */
 class Seen implements Renderer {

@@ -52,6 +52,9 @@ const MAX_WAITS = 3;
 const PAGE = 100;
 const SECOND_MS = 1000;
 
+/** Answers that another try will not change; 406 is that to a patch that is too large. */
+const FINAL = [400, 401, 403, 404, 406, 410, 422, 451];
+
 type Client = InstanceType<typeof Octokit>;
 
 /**
@@ -88,7 +91,7 @@ function clientFor({ baseUrl, auth, userAgent, log, secondMs = SECOND_MS }: Clie
     request: { fetch: fetchOnce() },
     ...(typeof auth === "string" ? { auth } : { authStrategy: auth.strategy, auth: auth.options }),
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
-    retry: { retryAfterBaseValue: secondMs },
+    retry: { retryAfterBaseValue: secondMs, doNotRetry: FINAL },
     throttle: {
       onRateLimit: wait("request"),
       onSecondaryRateLimit: wait("secondary"),

@@ -40,8 +40,8 @@ export interface Verdict {
   readonly allowed: readonly string[];
   /** What could not be judged, a line each. */
   readonly notJudged: readonly string[];
-  /** Whether one of them counts: the check then fails. */
-  readonly isFailure: boolean;
+  /** Whether one of them counts; `nothing`: nothing could be judged. */
+  readonly result: "failure" | "clean" | "nothing";
 }
 
 /** How one of the three ways of telling went: a token that may not is refused for good, what failed may be tried again. */
@@ -171,8 +171,9 @@ const SUPERSEDED: CheckOutput = {
 const keyOf = ({ path, line, details }: Pick<Annotation, "path" | "line" | "details">) =>
   JSON.stringify([path, line, details]);
 
-function checkOutput({ found, total, allowed, notJudged, isFailure }: Verdict): CheckOutput {
-  const conclusion = isFailure ? "failure" : found.length > 0 ? "neutral" : "success";
+function checkOutput({ found, total, allowed, notJudged, result }: Verdict): CheckOutput {
+  const isSilent = result === "clean" && found.length === 0;
+  const conclusion = result === "failure" ? "failure" : isSilent ? "success" : "neutral";
   const gone = found.filter(({ atHead }) => atHead === null);
   const parts = [
     prose(total),

@@ -74,7 +74,7 @@ function madeVerdict(count: number, outside = 0): Verdict {
     total: `${count} warnings in 1 patch (1 hunk)`,
     allowed: [],
     notJudged: [],
-    isFailure: count > 0,
+    result: count > 0 ? "failure" : "clean",
   };
 }
 
@@ -192,7 +192,7 @@ test("publish() says it again when a mistake comes back", () =>
   withServer(madePull(), async (server, url) => {
     const verdict = madeVerdict(1);
     await published(url, verdict);
-    await published(url, { ...verdict, found: [], total: "no findings", isFailure: false });
+    await published(url, { ...verdict, found: [], total: "no findings", result: "clean" });
     match(server.comments[0]!.body, /Nothing of what was found before is left/);
     await published(url, verdict);
     deepEqual(server.threads.map(({ isResolved }) => isResolved), [true, false]);
@@ -203,6 +203,17 @@ test("publish() says nothing to a pull request that was always clean, but for a 
     await published(url, { ...madeVerdict(0), total: "no findings" });
     deepEqual(server.writes.map(({ path }) => path), ["/repos/kernel/linux/check-runs"]);
     equal(server.checkRuns[0]!.conclusion, "success");
+  }));
+
+test("publish() does not call a pull request clean of which nothing could be judged", () =>
+  withServer(madePull(), async (server, url) => {
+    await published(url, {
+      ...madeVerdict(0),
+      total: "no findings",
+      notJudged: ["x: too large"],
+      result: "nothing",
+    });
+    equal(server.checkRuns[0]!.conclusion, "neutral");
   }));
 
 test("publish() does not lose the others to a line that GitHub does not take", () =>
@@ -662,6 +673,16 @@ test("github says what keeps it from running", async () => {
     await refused(api, TOKEN, /needs --pr OWNER\/REPO#NUMBER outside of a workflow/);
     await refused(["--pr", "kernel/linux#8", ...api], TOKEN, /Cannot read pull request 8: 404/);
     await refused(["--pr", "kernel/linux#7", ...api], { GITHUB_TOKEN: "wrong" }, /401 Bad credentials/);
+    const reads = () => server.requests.filter(({ path }) => path.endsWith("/pulls/7")).length;
+    const before = reads();
+    server.fault = () =>
+      reads() === before + 2 ? { status: 406, message: "the diff exceeded the maximum" } : null;
+    await refused(
+      ["--pr", "kernel/linux#7", ...api],
+      TOKEN,
+      /give --tree a clone.*\n.*406 the diff exceeded/,
+    );
+    server.fault = () => null;
     deepEqual(server.writes, []);
     server.pull.state = "closed";
     equal((await ran(["--pr", "kernel/linux#7", ...api], TOKEN)).code, 0);
