@@ -23,6 +23,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   rules: async () => (await import("./rules_command.ts")).rulesCommand,
   explain: async () => (await import("./rules_command.ts")).explainCommand,
   model: async () => (await import("./model.ts")).modelCommand,
+  watch: async () => (await import("./bot_commands.ts")).watchCommand,
+  doctor: async () => (await import("./bot_commands.ts")).doctorCommand,
+  who: async () => (await import("./bot_commands.ts")).whoCommand,
+  queue: async () => (await import("./bot_commands.ts")).queueCommand,
+  approve: async () => (await import("./bot_commands.ts")).approveCommand,
+  stats: async () => (await import("./bot_commands.ts")).statsCommand,
 };
 
 async function help(): Promise<string> {

@@ -10,7 +10,7 @@ import { type Flow, flow } from "./facts/flow.ts";
 import { mentioned } from "./facts/mention.ts";
 import type { Origin } from "./facts/origin.ts";
 import { isAllShown, isMapper, isTest } from "./facts/place.ts";
-import { sinks } from "./facts/sinks.ts";
+import { type Sink, sinks } from "./facts/sinks.ts";
 import { bitsOf, widthOfType } from "./facts/width.ts";
 
 /** The device drives more than 32 address lines. */
@@ -111,6 +111,27 @@ of the lower half is a slip of the pen that works as long as all memory is below
   ],
   good: [
     {
+      title: "a helper that takes the whole address",
+      patch: String.raw`
++static void foo_point(struct foo_desc *desc, dma_addr_t addr)
++{
++	desc->addr = cpu_to_le64(addr);
++}
++
++static int foo_probe(struct foo *foo, struct foo_desc *desc)
++{
++	dma_addr_t dma;
++
++	if (dma_set_mask_and_coherent(foo->dev, DMA_BIT_MASK(64)))
++		return -EIO;
++	foo->ring = dma_alloc_coherent(foo->dev, FOO_RING, &dma, GFP_KERNEL);
++	if (!foo->ring)
++		return -ENOMEM;
++	foo_point(desc, dma); /* ok: missing */
++	return 0;
++}`,
+    },
+    {
       title: "both halves, or a device of 32 bits",
       patch: String.raw`
 +static int foo_start(struct foo *foo, struct foo_desc *desc, dma_addr_t dma)
@@ -205,7 +226,7 @@ of the lower half is a slip of the pen that works as long as all memory is below
     if (use.side.files.some((file) => mentioned(file, NARROW_MASK))) return;
     const told = new Set<string>();
     for (const sink of use(sinks, fn)) {
-      if (sink.kind !== "register" && sink.kind !== "descriptor") continue;
+      if ((sink.kind !== "register" && sink.kind !== "descriptor") || isPassedWhole(sink, values)) continue;
       const address = wholeAddress(sink.value, values);
       if (address === null) continue;
       const form = values.canonical(address);
@@ -225,6 +246,16 @@ of the lower half is a slip of the pen that works as long as all memory is below
     }
   },
 });
+
+/** Whether a helper with a parameter of more than 32 bits gets it: what becomes of the upper half is told there. */
+function isPassedWhole({ at, value, through }: Sink, values: Flow): boolean {
+  if (through === null) return false;
+  const helper = through.file.functions.find(({ node }) =>
+    node.start <= through.at.start && through.at.end <= node.end
+  );
+  const index = values.calls.find(({ call }) => call === at)?.call.args.indexOf(value) ?? -1;
+  return widthOfType(helper?.node.params[index]?.type ?? null) !== 32;
+}
 
 /** The DMA address that a 32-bit value is made of without a shift or a mask; null when it is none. */
 function wholeAddress(value: Expr, values: Flow): Expr | null {

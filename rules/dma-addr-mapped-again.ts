@@ -10,6 +10,7 @@ import { chain } from "./facts/evidence.ts";
 import { type Flow, flow, mentions } from "./facts/flow.ts";
 import type { Certainty, Origin } from "./facts/origin.ts";
 import { physical } from "./facts/physical.ts";
+import { mentioned } from "./facts/mention.ts";
 import { isImplementation, takesPhysical } from "./facts/place.ts";
 import { removed } from "./facts/removed.ts";
 import { DMA_HANDLE_NAME } from "./kernel/names.ts";
@@ -20,6 +21,8 @@ const MAPS = /^(?:dma_map_resource|dma_map_phys|dma_iova_(?:link|try_alloc)|pci_
 const FINDS = /^(?:phys_to_virt|__va|phys_to_page|pfn_to_page|pfn_to_virt)$/;
 /** Put physical memory into a process. */
 const MMAPS = /^(?:(?:io_)?remap_pfn_range|vmf_insert_|vm_iomap_memory)/;
+/** Fill the DMA side of a list by hand. */
+const FILLS = /\bsg_dma_address\s*\([^;=]*\)\s*=(?!=)|(?:->|\.)dma_address\s*=(?!=)/;
 const REMAPS = /ioremap|memremap|request_mem_region/;
 
 export default defineRule({
@@ -41,12 +44,14 @@ gives another device access to it.
 There is no way back from a DMA address. A driver keeps the pointer or the page beside it, maps memory from
 \`dma_alloc_coherent()\` into a process with \`dma_mmap_coherent()\`, and has the exporter of a dma-buf map the memory
 once more for the second device. \`iommu_iova_to_phys()\` is no way out: see iommu-map-into-dma-domain.`,
-  limits: "An address that comes from another file with neither its type nor its name shown is not known.",
+  limits:
+    `An address that comes from another file with neither its type nor its name shown is not known. What is mapped into
+a process from a field is reported with low confidence unless the patch takes \`dma_mmap_coherent()\` away: sound and
+framebuffer code keeps on-chip memory's physical address in the same fields.`,
   unless: "the variable is misnamed and holds a physical address",
   sources: [
     "include/linux/dma-mapping.h: a dma_addr_t can hold any valid DMA address for the platform, it is specific to a given device",
     "Documentation/core-api/dma-api-howto.rst: CPU and DMA addresses",
-    "drivers/gpu/drm/amd/amdgpu/amdgpu_amdkfd_gpuvm.c: maps the sg->dma_address of another mapping",
   ],
   messages: {
     mapped:
@@ -244,8 +249,12 @@ once more for the second device. \`iommu_iova_to_phys()\` is no way out: see iom
         with: { callee: callee ?? "", place: file.textOf(used.at), value: file.textOf(used.value) },
         because,
         ...weaken(certainty, say === "domain" || origin?.viaField === true),
-        // Sound and framebuffers keep either address in a field of that name.
-        ...(say === "mmap" && certainty === "name" && !wasMmapped(used.at, used.value, fn, use)
+        // A list that the file fills itself holds what was put there.
+        ...(isOfList(origin) && mentioned(file, FILLS)
+          ? { ...weaken("name", true), unless: "the list was filled by hand, with a physical address" }
+          : {}),
+        // Sound and framebuffers keep either address in a field of that name and type.
+        ...(say === "mmap" && isDoubtful && !wasMmapped(used.at, used.value, fn, use)
           ? { confidence: "low" as const }
           : {}),
         subject: `${callee ?? used.place} ${values.canonical(used.value)}`,
@@ -258,6 +267,10 @@ once more for the second device. \`iommu_iova_to_phys()\` is no way out: see iom
 const wasMmapped = (at: At, value: Expr, fn: FunctionView, use: Use): boolean =>
   /\bdma_mmap_(?:coherent|wc|attrs)\s*\(/.test(use(removed, fn.file).at(at)) &&
   mentions(use(removed, fn.file).at(at), fn.file.textOf(value));
+
+const isOfList = (origin: Origin | null): boolean =>
+  (origin?.expr.kind === "member" && origin.expr.field === "dma_address") ||
+  (origin?.expr.kind === "call" && origin.expr.name === "sg_dma_address");
 
 const isWhole = (value: Expr): boolean =>
   value.kind === "cast" ? isWhole(value.value) : value.kind === "ident" || value.kind === "member";

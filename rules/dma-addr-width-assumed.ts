@@ -5,7 +5,7 @@
  */
 
 import { type Expr, walkExpr } from "./engine/ast.ts";
-import { defineRule } from "./engine/rule.ts";
+import { defineRule, type SourceFile } from "./engine/rule.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { mentioned } from "./facts/mention.ts";
 import { isAlwaysWide, isTest } from "./facts/place.ts";
@@ -95,6 +95,18 @@ compared with a variable of the other, are too many or too few: \`end == ~(dma_a
 +}`,
     },
     {
+      title: "guarded by the preprocessor",
+      patch: String.raw`
++static dma_addr_t foo_reloc(struct foo *foo, dma_addr_t iova)
++{
++#ifdef CONFIG_ARCH_DMA_ADDR_T_64BIT
++	if (foo->tiled)
++		iova |= BIT_ULL(39); /* ok: bit */
++#endif
++	return iova;
++}`,
+    },
+    {
       title: "guarded",
       patch: String.raw`
 +static phys_addr_t foo_pte_to_phys(u32 pte)
@@ -134,7 +146,7 @@ compared with a variable of the other, are too many or too few: \`end == ~(dma_a
       const type = "kind" in target ? values.typeOf(target) : target.type;
       if (type === null || !isAddressType(type)) continue;
       const bit = highBit(value);
-      if (bit === null) continue;
+      if (bit === null || isGuarded(fn.file)) continue;
       yield {
         at: value,
         say: "bit",
@@ -150,6 +162,12 @@ compared with a variable of the other, are too many or too few: \`end == ~(dma_a
     }
   },
 });
+
+/** Whether an `#if` of the file makes a difference for the width. */
+const isGuarded = (file: SourceFile): boolean =>
+  (file.diff.all ?? file.diff.hunks.flatMap(({ lines }) => lines)).some(({ text }) =>
+    /^\s*#\s*(?:el)?if/.test(text) && ASKS_WIDTH.test(text)
+  );
 
 type Place = Flow["stores"][number]["target"];
 

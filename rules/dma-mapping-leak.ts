@@ -68,7 +68,7 @@ unbound, and only if the path was taken.`,
   limits:
     `Only functions that release the mapping on another path are judged, and those that keep it in local variables;
 and only paths that the patch shows without a gap. A mapping that a caller or a completion handler releases is nobody's
-leak here.`,
+leak here, and neither is a ring that stays mapped when the device does not stop in time.`,
   unless: "the caller, or something called on the way, releases the mapping",
   sources: [
     "Documentation/core-api/dma-api-howto.rst: Handling Errors",
@@ -258,6 +258,21 @@ leak here.`,
     },
   ],
   good: [
+    {
+      title: "a device that does not stop keeps its ring",
+      patch: String.raw`
++static int foo_close(struct foo *foo)
++{
++	int i;
++
++	foo_shut(foo);
++	if (!wait_event_timeout(foo->wait, foo->stopped, HZ))
++		return -EIO; /* ok: wait */
++	for (i = 0; i < FOO_RING; i++)
++		dma_unmap_single(foo->dev, foo->rx_dma[i], FOO_SIZE, DMA_FROM_DEVICE);
++	return 0;
++}`,
+    },
     {
       title: "the probe of a part calls the remove of the part",
       patch: String.raw`
@@ -646,7 +661,8 @@ leak here.`,
             .hit !== null
       );
       const [release] = later;
-      if (release === undefined) continue;
+      // What is released in a loop is a ring: a device that does not stop still writes there.
+      if (release === undefined || release.node.loops.length > from.loops.length) continue;
       const exit = errorReturn(
         from,
         (node) =>

@@ -336,6 +336,17 @@ helper that gets the object and whose name speaks of checking is trusted.`,
  }`,
     },
     {
+      title: "a macro whose value is the pointer",
+      patch: String.raw`
++#define FOO_ALLOC(foo, handle, size) \
++({ \
++	void *x = dma_alloc_coherent((foo)->dev, size, handle, GFP_KERNEL); /* ok: null */ \
++	if (x) \
++		foo_note(foo, x); \
++	x; \
++})`,
+    },
+    {
       title: "coherent memory is tested by its pointer",
       patch: String.raw`
 +static int foo_init(struct foo *foo)
@@ -716,7 +727,7 @@ function neverNull(
   const store = values.stores.find((s) =>
     s.op === "=" && s.target !== mapping.handleExpr && resultOf(s.value, mapping.call)
   );
-  if (store === undefined || store.place.startsWith("*")) return null;
+  if (store === undefined || store.place.startsWith("*") || isValueOfBlock(fn, store.place)) return null;
   const places = new Set([general(store.place)]);
   const tails = new Set([tailOf(general(store.place))]);
   for (const other of values.stores) {
@@ -754,6 +765,20 @@ function neverNull(
     pointer: "kind" in store.target ? fn.file.textOf(store.target) : store.place,
     because: [{ at: end?.at ?? mapping.call, note: "the end of a way on which nobody asked" }],
   };
+}
+
+/** Whether a `({ … })` ends with the place: whoever stands around it gets the pointer. */
+function isValueOfBlock(fn: FunctionView, place: string): boolean {
+  let is = false;
+  walkStmt(fn.node.body, {
+    expr: (top) =>
+      walkExpr(top, (expr) => {
+        if (expr.kind !== "statement-expr" || expr.body.kind !== "block") return;
+        const last = expr.body.body.at(-1);
+        if (last?.kind === "expr" && fn.file.textOf(last.expr) === place) is = true;
+      }),
+  });
+  return is;
 }
 
 /** The call that is given what an allocation of peer memory returned, before anything asks whether it is NULL. */

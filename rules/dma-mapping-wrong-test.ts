@@ -7,7 +7,7 @@
 import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
 import { type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
-import { type Flow, flow } from "./facts/flow.ts";
+import { type Flow, flow, mentions } from "./facts/flow.ts";
 import { handling } from "./facts/mappings.ts";
 import type { Origin } from "./facts/origin.ts";
 import { isImplementation } from "./facts/place.ts";
@@ -46,7 +46,8 @@ With \`dma_alloc_coherent()\` and its kin it is the other way round: they return
 pointer is never an \`ERR_PTR()\`.`,
   limits:
     `An address that is tested against 0 long after it was checked stands for "is there one at all", and is left
-alone.`,
+alone; so is a handle that is tested against 0 after a test of its own for the pointer: some hardware takes 0 for
+none.`,
   unless: "another value was stored in the same place on a way that the patch does not show",
   sources: [
     "include/linux/dma-mapping.h: the comment of DMA_MAPPING_ERROR",
@@ -272,6 +273,25 @@ alone.`,
 +}`,
     },
     {
+      title: "hardware that takes 0 for none",
+      patch: String.raw`
++static int foo_alloc(struct foo *foo)
++{
++	dma_addr_t handle;
++	void *page = dma_alloc_coherent(foo->dev, PAGE_SIZE, &handle, GFP_KERNEL);
++
++	if (!page)
++		return -ENOMEM;
++	if (!handle) { /* ok: zero */
++		foo->unusable = page;
++		page = dma_alloc_coherent(foo->dev, PAGE_SIZE, &handle, GFP_KERNEL);
++		if (!page)
++			return -ENOMEM;
++	}
++	return foo_add(foo, page, handle);
++}`,
+    },
+    {
       title: "DMA_MAPPING_ERROR by hand is legal",
       patch: String.raw`
 +static int foo_map(struct foo *foo)
@@ -383,7 +403,7 @@ alone.`,
         } else if (origins.every(isFromAlloc)) {
           const from = values.nodeOf(first!.expr);
           if (from === null || !reachesUnchecked(from, node, new Set(), 2)) continue;
-          if (isPart(operand, values)) continue;
+          if (isPart(operand, values) || isAskedBefore(first!.expr, node, values, fn)) continue;
           yield {
             at: shown,
             say: "zero",
@@ -577,6 +597,20 @@ function reachesUnchecked(
     return node === from || node.kind === "hole" || checked.has(node) ? "stop" : "go";
   });
   return found.hit !== null && found.path.filter((node) => node.kind === "test").length <= tests;
+}
+
+/** Whether a statement of its own has asked about the pointer: then 0 is refused for the hardware's sake. */
+function isAskedBefore(alloc: Expr, node: CfgNode, values: Flow, { file }: FunctionView): boolean {
+  const pointer = values.stores.find(({ value, origins }) =>
+    (value === alloc || (value.kind === "cast" && value.value === alloc)) &&
+    origins.every(({ meaning }) => meaning !== "dma")
+  );
+  const test = node.expr;
+  return pointer !== undefined && test !== null &&
+    values.cfg.nodes.some(({ kind, expr }) =>
+      kind === "test" && expr !== null && expr.start > alloc.end && expr.end < test.start &&
+      mentions(file.textOf(expr), pointer.place) && /[;{}]/.test(file.text.slice(expr.end, test.start))
+    );
 }
 
 /** The function of the patch that made the value and whose failures are 0. */

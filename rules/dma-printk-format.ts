@@ -170,6 +170,14 @@ with \`%pad\` or \`%pa\`.`,
 +	pr_info("ring at 0x%llx, %u behind\n", addr, (u32)(addr - base)); /* ok: length, half */
 +}`,
     },
+    {
+      title: "the size of a window",
+      patch: String.raw`
++static void foo_show(resource_size_t bar_size)
++{
++	pr_info("%u bytes of registers\n", (u32)bar_size); /* ok: half */
++}`,
+    },
   ],
   *check(fn, use) {
     if (isTest(fn.file)) return;
@@ -262,7 +270,8 @@ with \`%pad\` or \`%pa\`.`,
         }
         if (arg.kind !== "cast" || widthOfType(arg.type) !== 32 || !isPlace(arg.value)) continue;
         const inner = addressOf(arg.value, values) ?? before.get(fn.file.textOf(arg.value)) ?? null;
-        if (inner === null) continue;
+        // The size of a window is small enough.
+        if (inner === null || /(?:^|[_.>])(?:size|len|length)$/.test(fn.file.textOf(arg.value))) continue;
         yield {
           at: arg,
           say: "half",

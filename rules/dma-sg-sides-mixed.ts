@@ -137,6 +137,18 @@ touches two.`,
 +}`,
     },
     {
+      title: "a loop of the CPU side is dma-sg-wrong-nents's",
+      patch: String.raw`
++static void foo_push(struct foo *foo, struct sg_table *sgt)
++{
++	struct scatterlist *sg;
++	int i;
++
++	for_each_sgtable_sg(sgt, sg, i)
++		foo_desc(foo, sg_dma_address(sg), sg->length); /* ok: dma */
++}`,
+    },
+    {
       title: "the whole entry, and the other list's length",
       patch: String.raw`
 +static void foo_copy_list(struct foo *foo, struct scatterlist *src, struct scatterlist *dst)
@@ -181,6 +193,7 @@ touches two.`,
   *check(fn, use) {
     if (isTest(fn.file)) return;
     const values = use(flow, fn);
+    const cpuLoops = loopsOf(fn).filter(({ test }) => isOfCpuSide(test, values));
     for (const { call } of values.calls) {
       // A message names whatever helps; a dump reads it.
       if (call.name !== "print_hex_dump" && call.args.some((arg) => arg.kind === "string")) continue;
@@ -193,6 +206,8 @@ touches two.`,
         if (say === "dma" && isMapper(fn.file)) continue;
         // Who gets both lengths knows what he does.
         if (start == null || wrong == null || of(own).length > 0) continue;
+        // The loop is of the wrong side: dma-sg-wrong-nents says so, and its cure is one for both.
+        if (say === "dma" && isIn(wrong.at, cpuLoops)) continue;
         yield {
           at: wrong.at,
           say,
@@ -209,6 +224,30 @@ touches two.`,
     yield* rounded(fn, values);
   },
 });
+
+type Loop = Stmt & { kind: "loop" };
+
+/** The loops with a macro such as `for_each_sg()`. */
+function loopsOf(fn: FunctionView): Loop[] {
+  const loops: Loop[] = [];
+  walkStmt(fn.node.body, {
+    stmt: (stmt) => {
+      if (stmt.kind === "loop" && stmt.form === "each") loops.push(stmt);
+    },
+  });
+  return loops;
+}
+
+/** `for_each_sgtable_sg()`, and `for_each_sg()` over `orig_nents` entries. */
+function isOfCpuSide(head: Expr | null, values: Flow): boolean {
+  if (head?.kind !== "call") return false;
+  if (head.name === "for_each_sgtable_sg") return true;
+  const [, , count] = head.args;
+  return head.name === "for_each_sg" && count !== undefined && /\borig_nents$/.test(values.canonical(count));
+}
+
+const isIn = (expr: Expr, loops: readonly Loop[]): boolean =>
+  loops.some(({ start, end }) => start <= expr.start && expr.end <= end);
 
 const PAIRS = [
   ["cpu-address", "dma-length", "cpu-length", "cpu"],
@@ -265,14 +304,8 @@ const entryText = (part: Expr, fn: FunctionView): string =>
 function* forgotten(fn: FunctionView, values: Flow, use: Use) {
   // A function that is not shown in full may ask further up, unless the patch has just taken the question away.
   if (!fn.whole && !/\bsg_dma_len\b/.test(use(removed, fn.file).of(fn))) return;
-  const loops: (Stmt & { kind: "loop" })[] = [];
-  walkStmt(fn.node.body, {
-    stmt: (stmt) => {
-      if (stmt.kind === "loop" && stmt.form === "each") loops.push(stmt);
-    },
-  });
   const asksLength = /\bsg_dma_len\b|->length\b|\bdma_length\b|\bsg_page\b/.test(fn.file.textOf(fn.node));
-  for (const loop of asksLength ? [] : loops) {
+  for (const loop of asksLength ? [] : loopsOf(fn)) {
     const head = loop.test;
     const row = head?.kind === "call" ? DMA_LOOPS.get(head.name) : undefined;
     if (head?.kind !== "call" || row === undefined) continue;

@@ -35,7 +35,9 @@ interface Mapped extends Counted {
 }
 
 /** What leaves the number of segments in `nents`. */
-const SETS_NENTS = /\bnents\s*=\s*\w*dma_map_sg|dma_map_sgtable|dma_buf_map_attachment/;
+const SETS_NENTS = /(?:->|\.)nents\s*=\s*\w*dma_map_sg|dma_map_sgtable|dma_buf_map_attachment/;
+/** The file maps `nents` entries itself: the same number all through. */
+const MAPS_NENTS = /\b(?:ib_)?dma_map_sg(?:_attrs)?\s*\([^;]*(?:->|\.)nents\b/;
 
 export default defineRule({
   id: "dma-sg-wrong-nents",
@@ -140,6 +142,20 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
 +	foo_start(foo, sgl, nents);
 +	dma_sync_sg_for_cpu(foo->dev, sgl, nents, DMA_FROM_DEVICE); /* want: returned */
 +	return 0;
++}`,
+    },
+    {
+      title: "one number all through: a habit that only works while nobody writes nents",
+      patch: String.raw`
++static int foo_map(struct foo *foo, struct sg_table *sgt)
++{
++	foo->segments = dma_map_sg(foo->dev, sgt->sgl, sgt->nents, DMA_FROM_DEVICE); /* want: table */
++	return foo->segments ? 0 : -ENOMEM;
++}
++
++static void foo_unmap(struct foo *foo, struct sg_table *sgt)
++{
++	dma_unmap_sg(foo->dev, sgt->sgl, sgt->nents, DMA_FROM_DEVICE); /* want: table */
 +}`,
     },
     {
@@ -395,10 +411,7 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
         wanted: TABLE_FORM.has(call.name)
           ? `${TABLE_FORM.get(call.name)}()`
           : withCount(call, use_.countExpr, wanted, fn),
-        // Where no mapping writes `nents`, it is still what sg_alloc_table() set: the wrong habit, and harmless.
-        ...(api!.role === "map" || certainty === "name" || !mentioned(fn.file, SETS_NENTS)
-          ? { severity: "warning" as const, confidence: "medium" as const }
-          : {}),
+        ...severityOf(api!.role === "map" || certainty === "name", fn),
         subject,
       };
     }
@@ -407,6 +420,17 @@ struct with members \`sgl\` and \`nents\` is taken for a \`struct sg_table\` by 
     yield* readEarly(fn, values);
   },
 });
+
+/** Where no mapping writes `nents`, it is still what sg_alloc_table() set: the wrong habit, and harmless. */
+function severityOf(
+  isDoubtful: boolean,
+  { file }: FunctionView,
+): { severity?: "warning" | "note"; confidence?: "medium"; unless?: string } {
+  if (mentioned(file, SETS_NENTS)) return isDoubtful ? { severity: "warning", confidence: "medium" } : {};
+  return mentioned(file, MAPS_NENTS)
+    ? { severity: "note", confidence: "medium", unless: "nothing but sg_alloc_table() ever writes `nents`" }
+    : { severity: "warning", confidence: "medium" };
+}
 
 const TABLE_FORM = new Map([
   ["dma_map_sg", "dma_map_sgtable"],

@@ -35,7 +35,8 @@ The list of attachments is the dma-buf core's and holds those of every importer.
 \`dma_buf_attach()\` gave it.`,
   limits:
     `Only buffers that came from \`dma_buf_get()\` or into a \`gem_prime_import\` callback of the same function are taken
-for foreign ones.`,
+for foreign ones. \`list_empty()\` of the attachments is reported with low confidence: an exporter may ask that of its own
+buffer.`,
   unless: "something out of sight makes sure that the buffer is one of the driver's own",
   sources: [
     "include/linux/dma-buf.h: struct dma_buf, @priv, @attachments",
@@ -137,7 +138,18 @@ for foreign ones.`,
       if (expr.field === "priv" && !asks && isForeign(expr.object, fn, values)) {
         yield { at: expr, say: "priv", with: with_, subject: with_.text };
       } else if (expr.field === "attachments" && !exports && !asks) {
-        yield { at: expr, say: "attachments", with: with_, subject: with_.text };
+        // Whether anybody is attached an exporter may ask of its own buffer, which a driver that does both has as well.
+        const isCount = found.some((call) =>
+          call.kind === "call" && call.name === "list_empty" &&
+          call.args.some((arg) => arg.kind === "unary" && arg.operand === expr)
+        );
+        yield {
+          at: expr,
+          say: "attachments",
+          with: with_,
+          ...(isCount ? { confidence: "low" as const } : {}),
+          subject: with_.text,
+        };
       }
     }
   },

@@ -36,7 +36,8 @@ Which address is right depends on the pair of devices: \`dma_map_sgtable()\` of 
 \`pci_p2pdma_map_type()\` and what it says, know it; an exporter of a dma-buf has \`dma_buf_phys_vec_to_sgt()\`.`,
   limits:
     `Registers and descriptors count only when the BAR's owner is by its name another device: a device that is told
-the address of its own BAR is left alone.`,
+the address of its own BAR is left alone. That a field is a \`dma_addr_t\` is a hint of low confidence: drivers note
+where their own BAR is in such fields.`,
   unless: "the address is for the device that owns the BAR",
   sources: [
     "Documentation/driver-api/pci/p2pdma.rst",
@@ -221,6 +222,8 @@ the address of its own BAR is left alone.`,
         },
         because: [...chain(bar), ...(sink.through === null ? [] : [sink.through])],
         ...(isSure ? {} : { severity: "warning" as const, confidence: "medium" as const }),
+        // A field may have the wrong type: many drivers note where their own BAR is in a dma_addr_t.
+        ...(say === "handle" && sink.certainty !== "exact" ? { confidence: "low" as const } : {}),
         subject: `${sink.kind} ${sink.where} ${bar.owner ?? bar.api}`,
       };
     }

@@ -12,7 +12,7 @@ import { deref, type Flow, flow } from "./facts/flow.ts";
 import { isAddress, type Origin } from "./facts/origin.ts";
 import { mmio } from "./facts/mmio.ts";
 import { physical } from "./facts/physical.ts";
-import { isDmaEngine, isImplementation, takesPhysical } from "./facts/place.ts";
+import { isController, isDmaEngine, isImplementation, takesPhysical } from "./facts/place.ts";
 import { placeOf, type Sink, sinks } from "./facts/sinks.ts";
 import { INTERNAL } from "./kernel/mod.ts";
 import { isUnder } from "./kernel/names.ts";
@@ -83,6 +83,8 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
       "`{place}` holds a DMA address and is set to the CPU physical address `{value}`, which nobody mapped for the device",
     internal:
       "{callee}() is a body of the DMA API and not for drivers: it makes no mapping and knows no IOMMU; use {instead}",
+    msi:
+      "`{value}` is a CPU physical address, and what a host bridge tells devices to send their MSIs to is a PCI bus address: {api}() gives none",
     bus: "{callee}() ignores IOMMUs and offsets and is gone since v6.0: use the DMA API",
   },
   bad: [
@@ -195,6 +197,25 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
 +static void foo_start(struct foo *foo)
 +{
 +	foo_set_ring(foo, virt_to_phys(foo->ring)); /* want: register */
++}`,
+    },
+    {
+      title: "where a PCI host bridge catches MSIs",
+      path: "drivers/pci/controller/pcie-foo.c",
+      patch: String.raw`
++static void foo_msi_setup(struct foo_pcie *pcie, void __iomem *base)
++{
++	phys_addr_t addr = virt_to_phys(pcie);
++
++	writel(lower_32_bits(addr), base + FOO_MSI_LO); /* want: msi */
++}
++
++static void foo_compose(struct foo_pcie *pcie, struct msi_msg *msg)
++{
++	phys_addr_t addr = virt_to_phys(pcie);
++
++	msg->address_lo = lower_32_bits(addr); /* want: msi */
++	msg->address_hi = upper_32_bits(addr);
 +}`,
     },
   ],
@@ -366,7 +387,8 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
       // What another function made is told there; only what the device sees is worth a second look.
       const isElsewhere = origin.viaField || origin.file !== file || origin.expr.start < fn.node.start ||
         origin.expr.start >= fn.node.end;
-      if (isElsewhere && sink.kind !== "register" && sink.kind !== "descriptor") continue;
+      const isSeen = sink.kind === "register" || sink.kind === "descriptor";
+      if (isElsewhere && !isSeen) continue;
       // The type is wrong, and the author knows what it holds.
       if (sink.kind === "return" && /phys/i.test(fn.name)) continue;
       if (sink.kind === "handle" && /^\w+$/.test(sink.where)) {
@@ -403,10 +425,12 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
       }
       told.add(origin.expr);
       const isSure = sink.certainty !== "name" && sink.kind !== "descriptor" && !origin.viaField;
+      // A bridge is told no memory to read or write, but where it shall catch MSIs.
+      const isMsi = isSeen && isController(file);
       const because: Because[] = [...chain(origin), ...(sink.through === null ? [] : [sink.through])];
       yield {
         at: sink.at,
-        say: sink.kind === "return" ? "returned" : sink.kind,
+        say: isMsi ? "msi" : sink.kind === "return" ? "returned" : sink.kind,
         with: {
           api: origin.api,
           callee: sink.where,
@@ -414,7 +438,10 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
           value: file.textOf(sink.value),
         },
         because,
-        ...(isSure ? {} : { severity: "warning" as const, confidence: "medium" as const }),
+        ...(isSure && !isMsi ? {} : { severity: "warning" as const, confidence: "medium" as const }),
+        ...(isMsi
+          ? { unless: "the bridge compares CPU physical addresses, and the two never differ there" }
+          : {}),
         subject: `${sink.kind} ${sink.where} ${origin.file.textOf(origin.expr)}`,
       };
     }

@@ -182,6 +182,22 @@ taken for one that never was merged.`,
 +}`,
     },
     {
+      title: "set up for every device of a bus",
+      path: "drivers/soc/foo/foo_mbus.c",
+      patch: String.raw`
++#include <linux/dma-map-ops.h>
++
++static int foo_notify(struct notifier_block *nb, unsigned long event, void *data)
++{
++	return event == BUS_NOTIFY_ADD_DEVICE ? dma_direct_set_offset(data, FOO_PHYS, 0, SZ_4G) : 0; /* ok: internal */
++}
++
++static int foo_init(void)
++{
++	return bus_register_notifier(&platform_bus_type, &foo_nb);
++}`,
+    },
+    {
       title: "a method of another struct",
       patch: String.raw`
 +static const struct foo_ops foo_ops = {
@@ -197,12 +213,18 @@ taken for one that never was merged.`,
       if (own.has(named.name)) continue;
       yield* gone(named, file, use);
     }
-    if (isImplementation(file)) return;
+    if (isImplementation(file) || configuresBus(file)) return;
     // What the patch changes in the implementation stays internal.
     const drivers = use.side.files.filter((other) => !isImplementation(other));
     yield* internal(file, new Set(drivers.flatMap((other) => other.functions.map((fn) => fn.name))));
   },
 });
+
+/** Whether the file is told of each device of a bus before its driver is: it is there to set up their DMA. */
+const configuresBus = ({ diff }: SourceFile): boolean =>
+  (diff.all ?? diff.hunks.flatMap(({ lines }) => lines)).some(({ text }) =>
+    /\bbus_register_notifier\s*\(/.test(text)
+  );
 
 function* gone(named: Named, file: SourceFile, use: Use) {
   const row = GONE.get(named.name);

@@ -47,7 +47,15 @@ const LAYERS: readonly Layer[] = [
     ],
   },
   { where: "bot/render/", may: ["bot/render/", "rules/model/"], mayTypes: ["rules/engine/"] },
-  { where: "bot/source/", may: ["bot/source/", "rules/engine/", "rules/tree/"] },
+  { where: "bot/source/", may: ["bot/source/", "bot/ports.ts", "rules/engine/", "rules/tree/"] },
+  { where: "bot/sink/", may: ["bot/sink/", "bot/ports.ts"] },
+  { where: "bot/ports.ts", may: [], mayTypes: ["rules/engine/types.ts"] },
+  {
+    where: "bot/watch.ts",
+    may: ["bot/", "rules/"],
+    // What is outside comes through a port.
+    never: ["bot/main.ts", "bot/source/", "bot/sink/", "bot/journal_sqlite.ts", "bot/wiring.ts"],
+  },
   { where: "bot/main.ts", may: ["bot/", "deno.json"] },
   { where: "bot/", may: ["bot/", "rules/", "deno.json"], never: ["bot/main.ts"] },
   { where: "mod.ts", may: ["rules/", "bot/main.ts"] },

@@ -9,7 +9,7 @@ import { type OnMachines, onMachines } from "../../rules/model/on_machines.ts";
 import type { Outcome } from "../../rules/model/outcome.ts";
 import { hex } from "../../rules/model/range.ts";
 import { shortAddress } from "../../rules/model/topology.ts";
-import { hang } from "./hang.ts";
+import { hang } from "./wrap.ts";
 
 /** How bad it is. `bad`: lost or in the wrong place, and no error. `luck`: works, and not because the code is right. */
 export type Mood = "bad" | "luck" | "refused" | "good" | "none";

@@ -9,7 +9,7 @@ import type { Outcome } from "../../rules/model/outcome.ts";
 import { NAMED, naming } from "./machines.ts";
 import { MODEL_SCHEMA } from "./outcome.ts";
 import { printable } from "./printable.ts";
-import { hang, MAIL_WIDTH } from "./hang.ts";
+import { hang, WIDTH } from "./wrap.ts";
 
 /** An API with its outcome on each machine. */
 export interface MatrixLine {
@@ -30,11 +30,11 @@ export function matrixLines(rows: readonly MatrixLine[]): string[] {
     ),
     "",
     ...machines.flatMap(({ fabric: { topology } }, i) =>
-      hang(printable(`${topology.name}: ${topology.title}`), MAIL_WIDTH, `${String(i + 1).padStart(4)}  `)
+      hang(printable(`${topology.name}: ${topology.title}`), WIDTH, `${String(i + 1).padStart(4)}  `)
     ),
     "",
     ...NAMED.filter((each) => seen.has(each)).flatMap(({ code, phrase }) =>
-      hang(phrase.replace(/,? on$/, ""), MAIL_WIDTH, `${code.padStart(4)}  `)
+      hang(phrase.replace(/,? on$/, ""), WIDTH, `${code.padStart(4)}  `)
     ),
   ];
 }

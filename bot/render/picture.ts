@@ -13,7 +13,7 @@ import { type Device, type HostBridge, shortAddress } from "../../rules/model/to
 import { type Mood, naming } from "./machines.ts";
 import { escapeMarkup } from "./markup.ts";
 import { place, requiredText } from "./route_text.ts";
-import { hang } from "./hang.ts";
+import { hang } from "./wrap.ts";
 
 const BOX = { width: 132, height: 40 };
 const GAP = { x: 30, y: 34 };

@@ -11,7 +11,7 @@ import { hex } from "../../rules/model/range.ts";
 import { type Device, type HostBridge, shortAddress } from "../../rules/model/topology.ts";
 import { naming } from "./machines.ts";
 import { printable } from "./printable.ts";
-import { hang, MAIL_WIDTH } from "./hang.ts";
+import { hang, WIDTH } from "./wrap.ts";
 
 /** The verdicts as sentences. */
 export const VERDICT_TEXT: Readonly<Record<Verdict, string>> = {
@@ -64,7 +64,7 @@ export function operationText({ operation }: Outcome): string {
 /** The whole answer as lines. */
 export function routeLines(outcome: Outcome, notes: readonly string[] = []): string[] {
   const { fabric, relation, required, result, verdict, route } = outcome;
-  const text = (value: string, lead = "") => hang(printable(value), MAIL_WIDTH, lead);
+  const text = (value: string, lead = "") => hang(printable(value), WIDTH, lead);
   const out = [
     ...text(fabric.topology.title),
     ...text(operationText(outcome)),
@@ -146,7 +146,7 @@ function drawing(outcome: Outcome): string[] {
     rows.push([hostLabel(host), mark(`host ${host.address}`)]);
     add(host.below, "");
   }
-  const room = MAIL_WIDTH - Math.max(0, ...rows.map(([, right]) => right.length)) - 2;
+  const room = WIDTH - Math.max(0, ...rows.map(([, right]) => right.length)) - 2;
   const width = Math.min(room, Math.max(0, ...rows.map(([left]) => left.length)));
   return rows.map(([left, right]) =>
     `${left.length > width ? `${left.slice(0, width - 1)}~` : left.padEnd(width)}  ${right.trimStart()}`

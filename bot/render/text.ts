@@ -10,7 +10,7 @@ import { onMachines } from "../../rules/model/on_machines.ts";
 import { type Paint, paint } from "./color.ts";
 import { machinesLines } from "./machines.ts";
 import { printable, printableLines } from "./printable.ts";
-import { MAIL_WIDTH } from "./hang.ts";
+import { WIDTH } from "./wrap.ts";
 import {
   type BaselineSummary,
   inOrder,
@@ -124,7 +124,7 @@ function machines({ operation }: Finding, told: Set<string>): string[] {
   const found = onMachines(operation);
   if (told.has(found.what)) return [`  machines: as above for ${found.what}`];
   told.add(found.what);
-  return machinesLines(found, MAIL_WIDTH, "  machines: ");
+  return machinesLines(found, WIDTH, "  machines: ");
 }
 
 /** `path:line:column:`, with a word for lines that the patch takes away. */

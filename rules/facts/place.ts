@@ -12,6 +12,7 @@ import {
   IMPLEMENTATION_PATHS,
   isUnder,
   MAPPER_PATHS,
+  NARROW_PATHS,
   PHYSICAL_FILE,
   PHYSICAL_PATHS,
   TEST_FILE,
@@ -47,6 +48,11 @@ export function takesPhysical(file: SourceFile): boolean {
 /** Whether the file is only built where DMA and physical addresses have 64 bits. */
 export function isAlwaysWide(file: SourceFile): boolean {
   return isUnder(file.path, WIDE_PATHS);
+}
+
+/** Whether the file is only built where DMA and physical addresses have 32 bits. */
+export function isAlwaysNarrow(file: SourceFile): boolean {
+  return isUnder(file.path, NARROW_PATHS);
 }
 
 /** Whether the file is a PCI host or endpoint controller: its windows take CPU physical addresses. */

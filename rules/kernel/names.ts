@@ -432,6 +432,17 @@ export const WIDE_PATHS: readonly string[] = [
   "drivers/virt/coco/",
 ];
 
+/**
+ * Code that is only built where DMA and physical addresses have 32 bits, by its Kconfig: ARCH_IXP4XX is ARM v5, and
+ * ARM_LPAE, which widens them, needs v7.
+ */
+export const NARROW_PATHS: readonly string[] = [
+  "arch/arm/mach-ixp4xx/",
+  "drivers/net/ethernet/xscale/",
+  "drivers/net/wan/ixp4xx",
+  "drivers/soc/ixp4xx/",
+];
+
 /** Code that never runs in a driver. */
 export const TEST_PATHS: readonly string[] = [
   "Documentation/",

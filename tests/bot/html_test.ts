@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { main } from "../../bot/main.ts";
 import { highlight, prose, START } from "../../bot/render/highlight.ts";
 import { escapeMarkup } from "../../bot/render/markup.ts";
-import { hang } from "../../bot/render/hang.ts";
+import { hang } from "../../bot/render/wrap.ts";
 import { keep } from "./reports.ts";
 
 const file = (name: string) => new URL(`../../fixtures/${name}`, import.meta.url).pathname;
