@@ -26,6 +26,7 @@ import {
   type Option,
   UsageError,
 } from "./options.ts";
+import type { CommitSeries } from "./source/commits.ts";
 import type { SurveyStart } from "./survey_worker.ts";
 import { type Progress, progressOn } from "./progress.ts";
 import {
@@ -61,6 +62,8 @@ const OPTIONS: readonly Option[] = [
     value: "DIR",
     help: "the kernel tree that the patches are for: a git repository or a folder",
   },
+  { name: "git", value: "RANGE", help: "the commits of BASE..HEAD as a series, or one commit" },
+  { name: "staged", value: null, help: "what is staged in git, for a pre-commit hook" },
   { name: "kernel", value: "X.Y", help: "the kernel that the patch is for (default: the newest)" },
   { name: "config", value: "FILE", help: "the configuration (default: the nearest .p2plint.json upwards)" },
   { name: "no-config", value: null, help: "no configuration file" },
@@ -82,7 +85,8 @@ export const checkCommand: CommandModule = {
     notes: [
       "PATH is a patch, a diff, a mail, an mbox, a C file, a maildir or another folder of these, or - for",
       "standard input; what it is is told from its content. With --tree it may also be a folder or a C file",
-      "of the tree, which is judged as it stands.",
+      "of the tree, which is judged as it stands. --git and --staged read the repository of --tree, or of the",
+      "working directory, through its objects: nothing that is only on the disk counts.",
       "What the command line says wins over the configuration file.",
       "exit code: 0 clean, 1 findings, 2 could not run or nothing could be judged",
     ].join("\n"),
@@ -92,17 +96,57 @@ export const checkCommand: CommandModule = {
   run: check,
 };
 
+/** Formats whose readers show findings in the last commit's files. */
+const OF_HEAD: readonly Format[] = ["sarif", "github", "checkstyle", "junit"];
+
+/** The kind of input that is a commit. */
+const COMMIT = "commit";
+
 /** Higher counts more. */
 const RANK: Readonly<Record<FailOn, number>> = { note: 1, warning: 2, error: 3, never: 4 };
 
+/** The options that say how to judge, whatever is judged. */
+export const JUDGING: readonly Option[] = OPTIONS.filter(({ name }) =>
+  !["format", "git", "staged"].includes(name)
+);
+
+/** What to judge besides the paths of the command line, and who is told. */
+export interface Telling {
+  readonly renderer: Renderer;
+  readonly commits: CommitSeries | null;
+  /** Has the last word on the reports of the commits. */
+  readonly place: (reports: readonly Report[]) => readonly Report[];
+}
+
 async function check(args: Arguments, terminal: Terminal): Promise<number> {
+  const commits = await commitsAsked(args);
+  if (args.operands.length === 0 && commits === null) {
+    throw new UsageError("check needs a path, or - for standard input");
+  }
+  const format = args.values.get("format") as Format;
+  const { atHead } = await import("./head_lines.ts");
+  const place = OF_HEAD.includes(format) ? atHead : (reports: readonly Report[]) => reports;
+  return await checkInto({ renderer: renderer(format), commits, place }, args, terminal);
+}
+
+/**
+ * Judges and tells.
+ *
+ * @returns The exit code
+ * @throws {UsageError} If the command line makes no sense
+ */
+export async function checkInto(
+  { renderer: format, commits, place }: Telling,
+  args: Arguments,
+  terminal: Terminal,
+): Promise<number> {
   const { values, flags, operands } = args;
-  if (operands.length === 0) throw new UsageError("check needs a path, or - for standard input");
-  const repository = await repositoryAt(values.get("tree"));
-  const [catalogue, { WORDS }, { appliesTo }] = await Promise.all([
+  const repository = commits === null ? await repositoryAt(values.get("tree")) : commits.repository;
+  const [catalogue, { WORDS }, { appliesTo }, { rulePage }] = await Promise.all([
     import("../rules/mod.ts"),
     import("../rules/kernel/mod.ts"),
     import("../rules/engine/lint.ts"),
+    import("../rules/engine/page.ts"),
   ]);
   if (values.has("rules") && listOf(values.get("rules")).length === 0) {
     throw new UsageError("--rules names no rule");
@@ -121,13 +165,13 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
       : !catalogue.rules.some(({ id }) => id === rule));
   const baseline = await baselineFor(args, config, isLooked);
   const quiet = flags.has("quiet");
-  const format = renderer(values.get("format") as Format);
   const progress = progressOn(terminal, !quiet);
   const run = new Run(format, terminal, progress, config?.name ?? null);
   terminal.out(format.begin({
     tool: { name: meta.name, version: meta.version },
     color: isColorWanted(args, terminal),
     quiet,
+    rules: () => rules.map((rule) => ({ ...rule, page: rulePage(rule) })),
   }));
   const judging = { rules, concerns: await concernsOf(rules), kernel, minConfidence };
   const sift = (report: Report, whole: readonly string[] = []) => {
@@ -173,6 +217,12 @@ async function check(args: Arguments, terminal: Terminal): Promise<number> {
       }
     }
     await judge.add({ input: input.input, kind: input.kind, patch: await patchFrom(input) });
+  }
+  if (commits !== null) {
+    await judge.series(
+      commits.patches.map((patch) => ({ input: patch.mail.input, kind: COMMIT, patch })),
+      place,
+    );
   }
   await judge.end();
   const folders = run.couldRun ? { outside, inTree } : { outside: [], inTree: [] };
@@ -235,6 +285,11 @@ interface Judge {
   add(one: Gathered): Promise<void>;
   /** Takes note of a message that holds nothing to judge: a series is whole only with all of its patches. */
   pass(one: Gathered): Promise<void>;
+  /** Patches that are known to belong together, in order; `place` has the last word on their reports. */
+  series(
+    members: readonly Gathered[],
+    place: (reports: readonly Report[]) => readonly Report[],
+  ): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -250,20 +305,24 @@ async function judgeOf(
   ]);
   const gatherer = new Gatherer();
   const history = createHistory();
-  const judge = async (groups: readonly Group[]) => {
+  const judge = async (groups: readonly Group[], place = (reports: readonly Report[]) => reports) => {
     for (const { members: all, isComplete } of groups) {
       const read = all.filter(({ isPassedOver }) => isPassedOver !== true);
       if (read.length === 0) continue;
       const members = [...read, ...all.filter(({ isPassedOver }) => isPassedOver === true)];
       const reports = await reviewer.review(members.map(({ patch }) => patch));
-      for (const [i, report] of history.compare(reports, isComplete).entries()) {
-        if (i < read.length) see(members[i]!, withoutDiff(report) ?? report);
+      for (const [i, report] of place(history.compare(reports, isComplete)).entries()) {
+        if (i >= read.length) continue;
+        // A commit without a change has nothing wrong in it; a mail without a diff may be a patch that was lost.
+        const isRead = members[i]!.kind === COMMIT && report.patch.defects.length === 0;
+        see(members[i]!, isRead ? report : withoutDiff(report) ?? report);
       }
     }
   };
   return {
     add: (one) => judge(gatherer.add(one)),
     pass: (one) => judge(gatherer.add({ ...one, isPassedOver: true })),
+    series: (members, place) => judge([{ members, isComplete: true }], place),
     end: () => judge(gatherer.end()),
   };
 }
@@ -314,7 +373,8 @@ class Run {
   judge({ input, kind }: Pick<Gathered, "input" | "kind">, report: Report): void {
     this.inputs++;
     if (report.patch.files.length > 0) this.patches++;
-    if (report.judged > 0 || (report.patch.files.length > 0 && report.unseen.length === 0)) {
+    const { patch, judged, unseen } = report;
+    if (judged > 0 || ((patch.files.length > 0 || kind === COMMIT) && unseen.length === 0)) {
       this.couldJudge = true;
     }
     this.add(input, kind, report);
@@ -452,6 +512,32 @@ async function rulesNamed(names: readonly string[]): Promise<ReadonlySet<Rule>> 
   if (names.length === 0) return new Set();
   const { ruleNamed } = await import("./rules_command.ts");
   return new Set(await Promise.all(names.map(ruleNamed)));
+}
+
+/**
+ * The commits that the command line asks for; null when it asks for none.
+ *
+ * @throws {UsageError} If they cannot be had, or paths are given, too
+ */
+async function commitsAsked({ values, flags, operands }: Arguments): Promise<CommitSeries | null> {
+  const range = values.get("git");
+  const isStaged = flags.has("staged");
+  if (range === undefined && !isStaged) return null;
+  if (range !== undefined && isStaged) throw new UsageError("--git and --staged exclude each other");
+  if (operands.length > 0) {
+    throw new UsageError(`--${isStaged ? "staged" : "git"} takes no path: ${operands[0]}`);
+  }
+  const [{ commitsOf, indexNamed, stagedOf }, { TreeError }] = await Promise.all([
+    import("./source/commits.ts"),
+    import("./source/tree_error.ts"),
+  ]);
+  const folder = values.get("tree") ?? ".";
+  try {
+    return isStaged ? stagedOf(folder, indexNamed()) : commitsOf(folder, range!);
+  } catch (error) {
+    if (error instanceof TreeError) throw new UsageError(error.message);
+    throw error;
+  }
 }
 
 /** @throws {UsageError} If there is no tree at the path */

@@ -17,6 +17,8 @@ export const EXIT_FAILED = 2;
 
 const COMMANDS: Readonly<Record<string, () => Promise<CommandModule>>> = {
   check: async () => (await import("./check.ts")).checkCommand,
+  github: async () => (await import("./github_command.ts")).githubCommand,
+  patchwork: async () => (await import("./patchwork_command.ts")).patchworkCommand,
   show: async () => (await import("./show.ts")).showCommand,
   rules: async () => (await import("./rules_command.ts")).rulesCommand,
   explain: async () => (await import("./rules_command.ts")).explainCommand,
@@ -33,7 +35,7 @@ async function help(): Promise<string> {
   const rows: string[] = [];
   for (const load of Object.values(COMMANDS)) {
     const { command } = await load();
-    rows.push(`  ${command.name.padEnd(9)}${command.summary}`);
+    rows.push(`  ${command.name.padEnd(11)}${command.summary}`);
   }
   return [
     "p2plint: finds DMA and PCI peer-to-peer address-translation mistakes in Linux kernel patches",

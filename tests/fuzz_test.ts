@@ -216,7 +216,12 @@ Deno.test(`check survives ${ROUNDS} damaged inputs, in time and without escapes`
       findings += report.findings.length;
       for (const format of ["text", "terse", "json"] as const) {
         const out = renderer(format);
-        const text = out.begin({ tool: { name: "p2plint", version: "0" }, color: false, quiet: false }) +
+        const text = out.begin({
+          tool: { name: "p2plint", version: "0" },
+          color: false,
+          quiet: false,
+          rules: () => [],
+        }) +
           out.report({ input: "fuzz", kind: input.kind, report });
         const escape = ESCAPES.exec(text);
         assert.equal(escape, null, `round ${round}: ${format} prints ${JSON.stringify(escape?.[0])}`);

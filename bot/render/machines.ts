@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { OnMachines } from "../../rules/model/on_machines.ts";
+import type { Finding } from "../../rules/engine/types.ts";
+import { type OnMachines, onMachines } from "../../rules/model/on_machines.ts";
 import type { Outcome } from "../../rules/model/outcome.ts";
 import { hex } from "../../rules/model/range.ts";
 import { shortAddress } from "../../rules/model/topology.ts";
@@ -79,6 +80,11 @@ export function machinesSentence({ what, outcomes }: OnMachines): string {
     parts.push(`${NAMINGS[key].phrase} ${first.fabric.topology.title}${rest}`);
   }
   return `${what} ${parts.join("; ")}`;
+}
+
+/** Where a finding's operation goes wrong, as lines of their own: none for a finding that is of no one call. */
+export function machinesOf({ operation }: Finding): string[] {
+  return operation === undefined ? [] : [`machines: ${machinesSentence(onMachines(operation))}`];
 }
 
 /** {@link machinesSentence} as lines. */

@@ -5,7 +5,20 @@
  * @module
  */
 
-import type { Finding, Report, Severity } from "../../rules/engine/types.ts";
+import type { Confidence, Finding, Report, Severity } from "../../rules/engine/types.ts";
+
+/** A rule as the formats describe it. */
+export interface RuleText {
+  readonly id: string;
+  readonly code: string;
+  readonly severity: Severity;
+  readonly confidence: Confidence;
+  readonly category: string;
+  readonly summary: string;
+  readonly why: string;
+  /** All of it as Markdown, examples included. */
+  readonly page: string;
+}
 
 /** What is known before the first input. */
 export interface RunStart {
@@ -14,13 +27,15 @@ export interface RunStart {
   readonly color: boolean;
   /** Findings only. */
   readonly quiet: boolean;
+  /** The rules of the run; written out for the formats that ask. */
+  readonly rules: () => readonly RuleText[];
 }
 
 /** One message of the input, judged. */
 export interface Judged {
   /** The path as given on the command line. */
   readonly input: string;
-  /** How the input was recognised: `mail`, `diff`, `c-source`, `unknown`. */
+  /** How the input was recognised: `mail`, `diff`, `c-source`, `commit`, `unknown`. */
   readonly kind: string;
   readonly report: Report;
 }

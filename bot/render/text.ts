@@ -91,7 +91,8 @@ function heading(mail: Mail, brush: Paint): string {
   return brush("faint", `${printable(placeOf(mail))}:${subject}`);
 }
 
-function findingLines(finding: Finding, brush: Paint): string[] {
+/** A finding with all that is said of it. */
+export function findingLines(finding: Finding, brush: Paint): string[] {
   const { at, severity, confidence, message, rule, because, unless, wanted, since } = finding;
   const out = [
     `${brush("place", where(at))} ${brush(severity, `${severity}:`)} ${printable(message)} [${rule}]`,
@@ -132,7 +133,7 @@ function where({ path, line, column, side }: Span): string {
 }
 
 /** The source line and a caret below the column. Blanks above the caret are the line's own, so tabs line up. */
-function quote({ line, column, text, side }: Span, brush: Paint): string[] {
+export function quote({ line, column, text, side }: Span, brush: Paint): string[] {
   if (text.trim() === "") return [];
   const shown = printable(text.slice(0, MAX_QUOTE));
   const sign = side === "old" ? "-" : " ";
@@ -145,7 +146,8 @@ function quote({ line, column, text, side }: Span, brush: Paint): string[] {
   return out;
 }
 
-function suppressedLine({ finding, reason }: Suppressed, brush: Paint): string {
+/** A finding that a comment of the patch itself allows: whoever reviews it has to agree. */
+export function suppressedLine({ finding, reason }: Suppressed, brush: Paint): string {
   const { at, severity, message, rule } = finding;
   return `${brush("place", where(at))} ${
     brush("note", "note:")

@@ -28,10 +28,7 @@ export function openRepository(folder: string, heldBytes = MAX_HELD_BYTES): Repo
   if (found !== null) {
     const git = new Git(found.gitFolder);
     const head = git.resolve("HEAD", "commit");
-    const root = head === null ? null : kernelRoot(relative(found.top, real), folderOf, (inside) => {
-      const files = git.folderOf(head, inside)?.files;
-      return files !== undefined && MARKS.every((name) => files.has(name));
-    });
+    const root = head === null ? null : rootAt(git, head, relative(found.top, real));
     if (root !== null) return new GitRepository(folder, git, head!, root, heldBytes);
   }
   const root = kernelRoot(
@@ -45,6 +42,30 @@ export function openRepository(folder: string, heldBytes = MAX_HELD_BYTES): Repo
       found === null ? "" : ", and no HEAD of git does"
     }`,
   );
+}
+
+/** A git repository, and where the kernel lies in it. */
+export interface OpenGit {
+  readonly git: Git;
+  /** The kernel's folder in a commit; "" when that has no kernel: what it holds is then judged as it is. */
+  rootIn(commit: string): string;
+}
+
+/** @throws {TreeError} If the folder belongs to no git repository */
+export function openGit(folder: string): OpenGit {
+  const real = realFolder(folder);
+  const found = gitAbove(real);
+  if (found === null) throw new TreeError(`${folder}: not in a git repository`);
+  const git = new Git(found.gitFolder);
+  return { git, rootIn: (commit) => rootAt(git, commit, relative(found.top, real)) ?? "" };
+}
+
+/** The kernel's folder in a commit, the given one or one above it; null when there is none. */
+function rootAt(git: Git, commit: string, inside: string): string | null {
+  return kernelRoot(inside, folderOf, (path) => {
+    const files = git.folderOf(commit, path)?.files;
+    return files !== undefined && MARKS.every((name) => files.has(name));
+  });
 }
 
 /** @throws {TreeError} If it is no folder, or may not be read */

@@ -18,7 +18,7 @@ Deno.test("main() without a command prints the help and fails", async () => {
   match(err, /usage: p2plint COMMAND/);
 });
 
-for (const command of ["check", "show", "rules", "explain", "model"]) {
+for (const command of ["check", "github", "patchwork", "model", "show", "rules", "explain"]) {
   Deno.test(`main() prints the help of ${command} with an example`, async () => {
     const { code, out } = await ran(command, "--help");
     equal(code, 0);
@@ -32,7 +32,7 @@ for (
     [["check", "--fromat", "json"], 'unknown option "--fromat", did you mean --format?'],
     [["check", "--fromat=json"], 'unknown option "--fromat", did you mean --format?'],
     [["check", "-x"], 'unknown option "-x"'],
-    [["check", "--format", "xml", "a"], '--format is "xml", not one of text, json, terse'],
+    [["check", "--format", "xml", "a"], '--format is "xml", not one of text, json, terse, html, sarif'],
     [["check", "--kernel", "new", "a"], '--kernel is "new", not a release such as 6.12'],
     [["check", "--format"], "option --format needs a value: FORMAT"],
     [["check", "--rules", "p2p-dma-map-resource-on-bra", "a"], 'unknown rule "p2p-dma-map-resource-on-bra"'],

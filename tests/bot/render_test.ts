@@ -1,5 +1,12 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { type Format, formats, type Judged, renderer, type Summary } from "../../bot/render/mod.ts";
+import {
+  type Format,
+  formats,
+  type Judged,
+  renderer,
+  type RuleText,
+  type Summary,
+} from "../../bot/render/mod.ts";
 import { printable, printableJson } from "../../bot/render/printable.ts";
 import type { Report } from "../../rules/engine/types.ts";
 import { finding, mail, report, span } from "./reports.ts";
@@ -22,6 +29,17 @@ const SUMMARY: Summary = {
   baseline: null,
 };
 
+const RULES: readonly RuleText[] = [{
+  id: "foo-bar",
+  code: "F01",
+  severity: "warning",
+  confidence: "high",
+  category: "foo",
+  summary: "foo went wrong",
+  why: "Because.",
+  page: "# foo-bar\n\nBecause.\n",
+}];
+
 function printed(
   format: Format,
   reports: readonly Report[],
@@ -29,7 +47,7 @@ function printed(
 ) {
   const made = renderer(format);
   const tool = { name: "p2plint", version: "1.2.3" };
-  return made.begin({ tool, color: false, quiet: false, ...more }) +
+  return made.begin({ tool, color: false, quiet: false, rules: () => RULES, ...more }) +
     reports.map((one) => made.report(judged(one))).join("") + made.end(SUMMARY);
 }
 

@@ -317,7 +317,12 @@ function hostileReport(): string {
   }, from);
   const defects = [{ damage: "charset", bodyNo: 1, reason: HOSTILE }] as const;
   const html = renderer("html");
-  return html.begin({ tool: { name: HOSTILE, version: HOSTILE }, color: true, quiet: false }) +
+  return html.begin({
+    tool: { name: HOSTILE, version: HOSTILE },
+    color: true,
+    quiet: false,
+    rules: () => [],
+  }) +
     html.report({
       input: HOSTILE,
       kind: "mail",
