@@ -171,7 +171,8 @@ async function peace(bot: Deno.ChildProcess, path: string, mails: number): Promi
   if (code !== 0) throw new Error(`SIGTERM ended the bot with ${code}`);
 }
 
-function readJournal(path: string): Pick<Aftermath, "fates" | "posts"> {
+/** What a journal says of each mail and each post; may be asked while a bot writes it. */
+export function readJournal(path: string): Pick<Aftermath, "fates" | "posts"> {
   const db = new DatabaseSync(path, { readOnly: true });
   try {
     const pairs = (sql: string) =>
