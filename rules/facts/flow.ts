@@ -48,6 +48,17 @@ export interface Store {
   readonly origins: readonly Origin[];
 }
 
+/** A field that a function reads. */
+interface FieldRead {
+  /** The struct's name; null when it is not known. */
+  readonly struct: string | null;
+  /** The struct is the file's own. */
+  readonly isOwn: boolean;
+  /** The struct's declaration is shown: a field of the same name elsewhere is another one. */
+  readonly isShown: boolean;
+  readonly field: string;
+}
+
 /** What is known of a function's values. */
 export interface Flow {
   readonly cfg: Cfg;
@@ -59,8 +70,8 @@ export interface Flow {
     readonly node: CfgNode;
     readonly origins: readonly Origin[];
   }[];
-  /** Names of the fields that are read. */
-  readonly members: readonly string[];
+  /** The fields that are read and not set here: what others put into them matters. */
+  readonly reads: readonly FieldRead[];
   /** What the expression may be; empty: not known. */
   valueOf(expr: Expr): readonly Origin[];
   /** The expression's normal form where it stands, local aliases followed: `&pdev->dev`. */
@@ -114,7 +125,7 @@ class Analysis implements Flow {
   readonly calls: CallSite[] = [];
   readonly stores: Store[] = [];
   readonly returns: { value: Expr; node: CfgNode; origins: readonly Origin[] }[] = [];
-  private readonly fields = new Set<string>();
+  private readonly fields = new Map<string, FieldRead>();
   private readonly values = new Map<Expr, readonly Origin[]>();
   private readonly forms = new Map<Expr, string>();
   private readonly at = new Map<Expr, CfgNode>();
@@ -137,8 +148,8 @@ class Analysis implements Flow {
     this.run();
   }
 
-  get members(): readonly string[] {
-    return [...this.fields];
+  get reads(): readonly FieldRead[] {
+    return [...this.fields.values()];
   }
 
   valueOf(expr: Expr): readonly Origin[] {
@@ -318,7 +329,6 @@ class Analysis implements Flow {
         return bound === undefined ? this.declared(expr, decl) : this.orByType(bound.origins, expr, decl);
       }
       case "member":
-        this.fields.add(expr.field);
         this.eval(expr.object, state);
         return this.member(expr, state);
       case "index": {
@@ -486,12 +496,15 @@ class Analysis implements Flow {
 
   /** What other functions of the patch put into this field. */
   private fieldOrigins(expr: Expr & { kind: "member" }): readonly Origin[] {
-    if (this.known === null) return NOTHING;
     const struct = structName(this.typeOf(expr.object));
-    const isOwn = struct !== null && this.types.isOwn(struct);
-    const found = struct === null ? NOTHING : this.known.field(this.file, struct, isOwn, expr.field);
-    if (found.length > 0 || (struct !== null && this.types.struct(struct) !== null)) return found;
-    return this.known.field(this.file, null, false, expr.field);
+    const key = `${struct ?? ""}.${expr.field}`;
+    let read = this.fields.get(key);
+    if (read === undefined) {
+      const isShown = struct !== null && this.types.struct(struct) !== null;
+      const isOwn = struct !== null && this.types.isOwn(struct);
+      this.fields.set(key, read = { struct, isOwn, isShown, field: expr.field });
+    }
+    return this.known === null ? NOTHING : putInto(read, this.file, this.known);
   }
 
   private addressOf(expr: Expr, state: State): readonly Origin[] {
@@ -840,6 +853,16 @@ function meaningOfType(decl: Declarator): Meaning | null {
   }
 }
 
+/** What others put into a field that is read in `file`. */
+function putInto(
+  { struct, isOwn, isShown, field }: FieldRead,
+  file: SourceFile,
+  known: Known,
+): readonly Origin[] {
+  const found = struct === null ? NOTHING : known.field(file, struct, isOwn, field);
+  return found.length > 0 || isShown ? found : known.field(file, null, false, field);
+}
+
 function localsOf(fn: FunctionView): Map<string, Declarator> {
   const locals = new Map<string, Declarator>();
   for (const param of fn.node.params) locals.set(param.name, param);
@@ -899,16 +922,22 @@ const middle: Fact<Flow, FunctionView> = {
 };
 
 /** Whether something is known of a helper that the function calls, or of a field that it reads. */
-function asks(own: Flow, fn: FunctionView, others: Known): boolean {
-  return own.calls.some(({ call, api }) => api === null && others.result(fn.file, call.name) !== null) ||
-    own.members.some((name) => others.hasField(name));
+function asks(own: Flow, { file }: FunctionView, others: Known): boolean {
+  return own.calls.some(({ call, api }) => api === null && others.result(file, call.name) !== null) ||
+    own.reads.some((read) => putInto(read, file, others).length > 0);
 }
 
 /** The same with helpers of helpers: an accessor returns a field that a third function sets. */
 const known: Fact<Known, Side> = {
   name: "known",
-  derive: (side, use) =>
-    use(ownKnown, side).isEmpty ? use(ownKnown, side) : gather(side, use, (fn) => use(middle, fn)),
+  derive(side, use) {
+    const own = use(ownKnown, side);
+    const isAll = own.isEmpty ||
+      [...side.files, ...side.context].every(({ functions }) =>
+        functions.every((fn) => use(middle, fn) === use(shallow, fn))
+      );
+    return isAll ? own : gather(side, use, (fn) => use(middle, fn));
+  },
 };
 
 function fieldStore(store: Store, fn: FunctionView, flow: Flow, use: Use, all: Gathered): void {
@@ -947,9 +976,10 @@ function isShifted(expr: Expr): boolean {
 export const flow: Fact<Flow, FunctionView> = {
   name: "flow",
   derive(fn, use) {
-    const own = use(shallow, fn);
     const others = use(known, use.side);
+    if (others === use(ownKnown, use.side)) return use(middle, fn);
+    const own = use(shallow, fn);
     // Nothing to add: what the function says for itself is all there is.
-    return others.isEmpty || !asks(own, fn, others) ? own : analysed(fn, use, others);
+    return asks(own, fn, others) ? analysed(fn, use, others) : own;
   },
 };

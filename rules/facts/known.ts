@@ -19,8 +19,6 @@ export interface Known {
   readonly isEmpty: boolean;
   /** What a call of `name` in `file` gives; null when nothing is known, or when several helpers have the name. */
   result(file: SourceFile, name: string): Result | null;
-  /** Whether any function puts something into a field of this name. */
-  hasField(name: string): boolean;
   /**
    * What other functions put into a field.
    *
@@ -36,7 +34,6 @@ const NOTHING: readonly Origin[] = [];
 export class Gathered implements Known {
   private readonly results = new Map<string, { readonly fn: FunctionView; readonly result: Result }[]>();
   private readonly fields = new Map<string, readonly Origin[]>();
-  private readonly names = new Set<string>();
 
   get isEmpty(): boolean {
     return this.results.size === 0 && this.fields.size === 0;
@@ -57,16 +54,11 @@ export class Gathered implements Known {
     origins: readonly Origin[],
   ): void {
     const key = keyOf(file, struct, isOwn, field);
-    this.names.add(field);
     this.fields.set(key, union(this.fields.get(key) ?? NOTHING, origins));
   }
 
   result(file: SourceFile, name: string): Result | null {
     return named(this.results.get(name) ?? [], file)?.result ?? null;
-  }
-
-  hasField(name: string): boolean {
-    return this.names.has(name);
   }
 
   field(file: SourceFile, struct: string | null, isOwn: boolean, field: string): readonly Origin[] {
