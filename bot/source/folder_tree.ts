@@ -9,7 +9,7 @@ import { decodeText } from "../../rules/engine/encoding.ts";
 import { blobId } from "../../rules/tree/blob.ts";
 import type { Repository, Tree, TreeFile } from "../../rules/tree/tree.ts";
 import { Recent } from "./recent.ts";
-import { isTreePath, MAX_FILE_BYTES, pathIn } from "./tree_path.ts";
+import { folderOf, isTreePath, MAX_FILE_BYTES, pathIn } from "./tree_path.ts";
 
 /** A kernel unpacked to a folder, which has one state. */
 export class FolderRepository implements Repository {
@@ -17,7 +17,7 @@ export class FolderRepository implements Repository {
 
   /**
    * @param root Its real path, without links
-   * @param heldBytes Limit of the texts that are remembered
+   * @param heldBytes Limit of what is remembered of the files
    */
   constructor(readonly name: string, root: string, heldBytes: number) {
     this.head = new FolderTree(name, root, heldBytes);
@@ -38,9 +38,22 @@ interface Folder {
   readonly folders: readonly string[];
 }
 
+/** A file whose id is worked out when somebody asks for it: of most nobody does. */
+function fileOf(path: string, bytes: Uint8Array): TreeFile {
+  let content: Uint8Array | string = bytes;
+  return {
+    path,
+    text: decodeText(bytes, null).text,
+    get blob() {
+      return content = typeof content === "string" ? content : blobId(content);
+    },
+  };
+}
+
 class FolderTree implements Tree {
   private readonly files: Recent<TreeFile | null>;
   private readonly known = new Map<string, Folder>();
+  private readonly real = new Map<string, boolean>();
 
   constructor(readonly name: string, private readonly root: string, heldBytes: number) {
     this.files = new Recent(heldBytes);
@@ -51,7 +64,8 @@ class FolderTree implements Tree {
     let file = this.files.get(path);
     if (file === undefined) {
       file = this.readNow(path);
-      this.files.set(path, file, file?.text.length ?? path.length);
+      // The text, and the bytes for as long as nobody asks for their id.
+      this.files.set(path, file, file === null ? path.length : 2 * file.text.length);
     }
     return file;
   }
@@ -59,16 +73,24 @@ class FolderTree implements Tree {
   private readNow(path: string): TreeFile | null {
     const full = join(this.root, path);
     try {
-      // What is reached by a link has another real path.
-      if (Deno.realPathSync(full) !== full) return null;
-      // To open a FIFO would wait for a writer.
-      const { isFile, size } = Deno.statSync(full);
+      if (!this.isReal(folderOf(path))) return null;
+      // To open a FIFO would wait for a writer; a link is no file of the tree.
+      const { isFile, size } = Deno.lstatSync(full);
       if (!isFile || size > MAX_FILE_BYTES) return null;
-      const bytes = Deno.readFileSync(full);
-      return { path, text: decodeText(bytes, null).text, blob: blobId(bytes) };
+      return fileOf(path, Deno.readFileSync(full));
     } catch (error) {
       return nothing(error, null);
     }
+  }
+
+  /** Whether a folder is reached without any link: what is reached by one has another real path. */
+  private isReal(path: string): boolean {
+    let found = this.real.get(path);
+    if (found === undefined) {
+      const full = path === "" ? this.root : join(this.root, path);
+      this.real.set(path, found = Deno.realPathSync(full) === full);
+    }
+    return found;
   }
 
   list(folder: string): readonly string[] {
@@ -91,7 +113,7 @@ class FolderTree implements Tree {
   private lookAt(path: string): Folder {
     const full = join(this.root, path);
     try {
-      if (Deno.realPathSync(full) !== full) return EMPTY;
+      if (!this.isReal(path)) return EMPTY;
       const entries = Array.from(Deno.readDirSync(full));
       const paths = (of: readonly Deno.DirEntry[]) => of.map(({ name }) => pathIn(path, name)).sort();
       return {

@@ -158,7 +158,8 @@ Deno.test("a tree says what it said before, and remembers only so much", () => {
     const first = head.read("drivers/a.c");
     write(folder, { "drivers/a.c": "changed\n", "drivers/new.c": "" });
     equal(head.read("drivers/a.c"), first);
-    const small = openRepository(folder, 4).head;
+    // Two files of two characters, each with its bytes.
+    const small = openRepository(folder, 8).head;
     equal(small.read("drivers/b.h")?.text, "b\n");
     equal(small.read("drivers/sub/c.c")?.text, "c\n");
     write(folder, { "drivers/b.h": "again\n", "drivers/sub/c.c": "z\n" });
