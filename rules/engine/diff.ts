@@ -138,16 +138,30 @@ export function printDiff(files: readonly FileDiff[]): string {
   return lines.length === 0 ? "" : lines.join("\n") + "\n";
 }
 
+/** A line of a source file. A kernel has 20 million of them: each holds no more than it must. */
+class SourceLine {
+  constructor(readonly raw: string, readonly newNo: number) {}
+
+  get kind(): "added" {
+    return "added";
+  }
+
+  get text(): string {
+    return this.raw.endsWith("\r") ? this.raw.slice(0, -1) : this.raw;
+  }
+
+  get bodyNo(): number {
+    return this.newNo;
+  }
+
+  get marker(): null {
+    return null;
+  }
+}
+
 /** Takes a whole C source file for a patch that adds every line of it. `bodyNo` is the line of the file. */
 export function fileFromSource(path: string, text: string): FileDiff {
-  const lines = splitLines(text).map((raw, index) => ({
-    kind: "added" as const,
-    raw,
-    text: raw.endsWith("\r") ? raw.slice(0, -1) : raw,
-    bodyNo: index + 1,
-    marker: null,
-    newNo: index + 1,
-  }));
+  const lines = splitLines(text).map((raw, index) => new SourceLine(raw, index + 1));
   const hunk: Hunk = {
     header: "",
     bodyNo: 1,

@@ -17,15 +17,30 @@ export function linesOf(text: string): string[] {
 
 const strip = (line: string) => line.endsWith("\r") ? line.slice(0, -1) : line;
 
-const treeLine = (text: string, oldNo: number, newNo: number): Line => ({
-  kind: "context",
-  raw: ` ${text}`,
-  text: strip(text),
-  bodyNo: null,
-  marker: null,
-  oldNo,
-  newNo,
-});
+/** A line that only the tree shows. There are many: each holds no more than it must. */
+class TreeLine {
+  constructor(private readonly whole: string, readonly oldNo: number, readonly newNo: number) {}
+
+  get text(): string {
+    return strip(this.whole);
+  }
+
+  get kind(): "context" {
+    return "context";
+  }
+
+  get raw(): string {
+    return ` ${this.whole}`;
+  }
+
+  get bodyNo(): null {
+    return null;
+  }
+
+  get marker(): null {
+    return null;
+  }
+}
 
 /**
  * The same diff with all lines of the file, its hunks where they went. Where fuzz gave a context line up, the file's own line stands.
@@ -41,7 +56,7 @@ export function widen(diff: FileDiff, before: string, placed: readonly Placed[])
   let oldNo = 1;
   let newNo = 1;
   const copyTo = (end: number) => {
-    while (oldNo <= end) all.push(treeLine(old[oldNo - 1]!, oldNo++, newNo++));
+    while (oldNo <= end) all.push(new TreeLine(old[oldNo - 1]!, oldNo++, newNo++));
   };
   for (const { hunk, at, dropped: { leading, trailing } } of placed) {
     if (at + leading < oldNo - 1) return null;
@@ -71,7 +86,7 @@ export function unchanged(path: string, text: string): FileDiff {
     oldBlob: null,
     newBlob: null,
     hunks: [],
-    all: linesOf(text).map((line, i) => treeLine(line, i + 1, i + 1)),
+    all: linesOf(text).map((line, i) => new TreeLine(line, i + 1, i + 1)),
     trailer: [],
   };
 }
