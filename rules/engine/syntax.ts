@@ -34,7 +34,7 @@ const PATIENCE_MIN = 1000;
 const PATIENCE_PER_CHAR = 0.2;
 const MAX_TEXT = 8 << 20;
 
-/** A node of the parser's tree, copied out of WebAssembly memory. */
+/** A node of the parser's tree, copied out of WebAssembly memory; of a token that has no name only the type. */
 interface Raw {
   readonly type: string;
   readonly field: string | null;
@@ -80,24 +80,36 @@ export async function loadC(bytes: GrammarBytes): Promise<CParser> {
 // Hostile input may nest thousands of parentheses; deeper nodes than this are given up as unknown.
 const MAX_DEPTH = 400;
 
+// Each question to the cursor is a call into WebAssembly: nothing is asked that nobody needs to know.
 function copy(cursor: TreeCursor, depth: number): Raw {
-  const kids: Raw[] = [];
-  const node = {
-    type: cursor.nodeType,
-    field: cursor.currentFieldName,
-    start: cursor.startIndex,
-    end: cursor.endIndex,
-    kids,
-  };
-  if (depth < MAX_DEPTH && cursor.gotoFirstChild()) {
-    do kids.push(copy(cursor, depth + 1)); while (cursor.gotoNextSibling());
-    cursor.gotoParent();
+  const type = cursor.nodeType;
+  const field = cursor.currentFieldName;
+  if (!isNamedType(type)) return { type, field, start: 0, end: 0, kids: NO_KIDS };
+  const start = cursor.startIndex;
+  const end = cursor.endIndex;
+  if (LEAVES.has(type) || depth >= MAX_DEPTH || !cursor.gotoFirstChild()) {
+    return { type, field, start, end, kids: NO_KIDS };
   }
-  return node;
+  const kids: Raw[] = [];
+  do kids.push(copy(cursor, depth + 1)); while (cursor.gotoNextSibling());
+  cursor.gotoParent();
+  return { type, field, start, end, kids };
 }
 
+const NO_KIDS: readonly Raw[] = [];
+/** Nodes that have no others in them. */
+const LEAVES = new Set([
+  "identifier",
+  "field_identifier",
+  "type_identifier",
+  "statement_identifier",
+  "primitive_type",
+  "number_literal",
+]);
+
 const byField = (node: Raw, field: string) => node.kids.find((kid) => kid.field === field) ?? null;
-const isNamed = (node: Raw) => /^[A-Za-z_]/.test(node.type) && !KEYWORD.test(node.type);
+const isNamedType = (type: string) => /^[A-Za-z_]/.test(type) && !KEYWORD.test(type);
+const isNamed = (node: Raw) => isNamedType(node.type);
 const KEYWORD =
   /^(?:if|else|while|do|for|switch|case|default|return|goto|break|continue|sizeof|offsetof|static|extern|const|volatile|inline|struct|union|enum|typedef|register|unsigned|signed|long|short|__attribute__|__extension__|asm|comment)$/;
 const NAMED_BUT_NOT_EXPR = new Set(["comment", "preproc_directive", "preproc_arg"]);
