@@ -532,7 +532,7 @@ leak here, and neither is a ring that stays mapped when the device does not stop
     const undoers = new Set(
       calls.filter(({ call }) => call.name !== fn.name && releasing.has(call.name)).map((c) => c.node),
     );
-    const callers = fn.isNamed ? use(outline, fn.file).callersOf(fn.name) : [];
+    const callers = fn.isNamed && mappings.length > 0 ? use(outline, fn.file).callersOf(fn.name) : [];
     const isCleanedUpByCaller = callers.some(({ caller, after }) =>
       caller.name !== fn.name && cleansUp(after, releasing)
     );
