@@ -14,7 +14,7 @@ import type { Repository } from "../rules/tree/tree.ts";
 import type { Known } from "./baseline.ts";
 import type { Config, FailOn } from "./config.ts";
 import type { Gathered, Group } from "./gather.ts";
-import { concernsOf, headFrom, type Judging, patchFrom, reviewerFor } from "./judge.ts";
+import { headFrom, interestOf, type Judging, patchFrom, reviewerFor } from "./judge.ts";
 import type { KnownFindings } from "./known.ts";
 import {
   type Arguments,
@@ -173,7 +173,7 @@ export async function checkInto(
     quiet,
     rules: () => rules.map((rule) => ({ ...rule, page: rulePage(rule) })),
   }));
-  const judging = { rules, concerns: await concernsOf(rules), kernel, minConfidence };
+  const judging = { rules, interest: await interestOf(rules), kernel, minConfidence };
   const sift = (report: Report, whole: readonly string[] = []) => {
     const leveled = settings.apply(report);
     return baseline?.sift(leveled, whole) ?? leveled;

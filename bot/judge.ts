@@ -7,7 +7,7 @@
 import type { Linter } from "../rules/engine/lint.ts";
 import type { Rule } from "../rules/engine/rule.ts";
 import type { Confidence, Patch } from "../rules/engine/types.ts";
-import type { Version } from "../rules/kernel/types.ts";
+import type { Interest, Version } from "../rules/kernel/types.ts";
 import type { Reviewer } from "../rules/tree/review.ts";
 import type { Repository } from "../rules/tree/tree.ts";
 import type { Input } from "./source/files.ts";
@@ -38,20 +38,20 @@ export async function headFrom(input: Input): Promise<Patch> {
 /** How to judge. */
 export interface Judging {
   readonly rules: readonly Rule[];
-  readonly concerns: (code: string) => boolean;
+  readonly interest: Interest;
   readonly kernel: Version | null;
   readonly minConfidence: Confidence;
 }
 
 /** What may be of interest to these rules, as for {@link Judging}. */
-export async function concernsOf(rules: readonly Rule[]): Promise<(code: string) => boolean> {
+export async function interestOf(rules: readonly Rule[]): Promise<Interest> {
   const { concerns, narrowed } = await import("../rules/kernel/mod.ts");
   return narrowed(concerns, rules.map(({ words }) => words));
 }
 
 /** The linter, with the grammar read on the first hunk that needs it. */
 export async function linterFor(
-  { rules, concerns, kernel, minConfidence }: Judging,
+  { rules, interest, kernel, minConfidence }: Judging,
 ): Promise<Linter> {
   const [{ createLinter }, { rules: catalogue }, { standFor }] = await Promise.all([
     import("../rules/engine/lint.ts"),
@@ -60,7 +60,7 @@ export async function linterFor(
   ]);
   return createLinter({
     rules,
-    concerns,
+    interest,
     kernel,
     minConfidence,
     // A comment in the code may name a rule that this run leaves out.
@@ -76,5 +76,5 @@ export async function reviewerFor(judging: Judging, repository: Repository | nul
     import("../rules/tree/review.ts"),
     linterFor(judging),
   ]);
-  return createReviewer(linter, judging.concerns, repository);
+  return createReviewer(linter, judging.interest.direct, repository);
 }

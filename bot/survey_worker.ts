@@ -34,7 +34,7 @@ export interface SurveyAnswer {
 let surveyor: Promise<Surveyor> | null = null;
 
 async function start({ tree, rules, kernel, minConfidence }: SurveyStart): Promise<Surveyor> {
-  const [catalogue, { concernsOf, linterFor }, { openRepository }, { createSurveyor }] = await Promise.all([
+  const [catalogue, { interestOf, linterFor }, { openRepository }, { createSurveyor }] = await Promise.all([
     import("../rules/mod.ts"),
     import("./judge.ts"),
     import("./source/repository.ts"),
@@ -42,9 +42,9 @@ async function start({ tree, rules, kernel, minConfidence }: SurveyStart): Promi
   ]);
   const names = new Set(rules);
   const wanted = catalogue.rules.filter(({ id }) => names.has(id));
-  const concerns = await concernsOf(wanted);
-  const linter = await linterFor({ rules: wanted, concerns, kernel, minConfidence });
-  return createSurveyor(linter, concerns, openRepository(tree).head);
+  const interest = await interestOf(wanted);
+  const linter = await linterFor({ rules: wanted, interest, kernel, minConfidence });
+  return createSurveyor(linter, interest.direct, openRepository(tree).head);
 }
 
 const scope = globalThis as unknown as {

@@ -13,7 +13,7 @@ import { rules } from "../rules/mod.ts";
 import { type Account, type Config, readSecret, type Smtp } from "./watch_config.ts";
 import { HEAD_FIELDS } from "./intake.ts";
 import { systemClock } from "./opening.ts";
-import { concernsOf, reviewerFor } from "./judge.ts";
+import { interestOf, reviewerFor } from "./judge.ts";
 import { ConfigError, type Journal, type Log, type Observer, type Sink, type Source } from "./ports.ts";
 import { outboxSink } from "./sink/outbox.ts";
 import { type SmtpOptions, smtpSink } from "./sink/smtp.ts";
@@ -65,7 +65,7 @@ export async function worldOf(config: Config, log: Log, journal: Journal, observ
   const chosen = rules.filter((rule) => appliesTo(rule, kernel) && !config.reply.disable.includes(rule.id));
   const judging = {
     rules: chosen,
-    concerns: await concernsOf(chosen),
+    interest: await interestOf(chosen),
     kernel,
     minConfidence: "low",
   } as const;

@@ -186,6 +186,7 @@ const own = (use: Use): ReadonlySet<string> =>
     [...use.side.files, ...use.side.context].flatMap((file) => [
       ...file.functions.map((fn) => fn.name),
       ...file.unit.structs.map((struct) => struct.name),
+      ...file.lazyStructs.names,
     ]),
   );
 

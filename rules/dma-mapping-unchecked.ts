@@ -33,8 +33,6 @@ export default defineRule({
   scope: "function",
   words: [
     "dma_map",
-    // Where a helper maps.
-    "dma_addr_t",
     "dma_alloc",
     "dmam_alloc",
     "dma_zalloc",

@@ -11,7 +11,7 @@ import { renderer } from "../bot/render/mod.ts";
 import type { Input } from "../bot/source/files.ts";
 import { EXAMPLE_PATH, exampleDiff } from "../rules/engine/example.ts";
 import { recognise, splitMbox } from "../rules/engine/mailbox.ts";
-import { concerns } from "../rules/kernel/mod.ts";
+import { INTEREST } from "../rules/kernel/mod.ts";
 import { rules } from "../rules/mod.ts";
 import type { Patch } from "../rules/engine/types.ts";
 import { createReviewer } from "../rules/tree/review.ts";
@@ -178,7 +178,7 @@ function giants(): Record<string, string> {
 }
 
 Deno.test("check comes to an end on code that is made to be slow", async () => {
-  const linter = await linterFor({ rules, concerns, kernel: null, minConfidence: "low" });
+  const linter = await linterFor({ rules, interest: INTEREST, kernel: null, minConfidence: "low" });
   for (const [what, code] of Object.entries(giants())) {
     const lines = code.split("\n");
     const text = `--- /dev/null\n+++ b/drivers/foo/foo.c\n@@ -0,0 +1,${lines.length} @@\n${
@@ -199,7 +199,7 @@ Deno.test("check comes to an end on code that is made to be slow", async () => {
 const ESCAPES = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
 
 Deno.test(`check survives ${ROUNDS} damaged inputs, in time and without escapes`, async () => {
-  const linter = await linterFor({ rules, concerns, kernel: null, minConfidence: "low" });
+  const linter = await linterFor({ rules, interest: INTEREST, kernel: null, minConfidence: "low" });
   const bases = seeds();
   let judged = 0;
   let findings = 0;
@@ -252,7 +252,7 @@ function madeTree() {
 }
 
 Deno.test(`a review survives ${SERIES_ROUNDS} damaged series upon a tree`, async () => {
-  const linter = await linterFor({ rules, concerns, kernel: null, minConfidence: "low" });
+  const linter = await linterFor({ rules, interest: INTEREST, kernel: null, minConfidence: "low" });
   const bases = seeds();
   const repository = madeTree();
   let whole = 0;
@@ -267,7 +267,7 @@ Deno.test(`a review survives ${SERIES_ROUNDS} damaged series upon a tree`, async
       for (const input of await messages(bytes)) patches.push(await patchFrom(input));
     }
     const started = performance.now();
-    const reports = await createReviewer(linter, concerns, round % 3 === 0 ? null : repository).review(
+    const reports = await createReviewer(linter, INTEREST.direct, round % 3 === 0 ? null : repository).review(
       patches,
     );
     const ms = performance.now() - started;

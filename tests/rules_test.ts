@@ -23,7 +23,7 @@ async function wrongAbout(rule: Rule, mail: Mail, marks: Marked["marks"], kernel
   const chosen = rules.filter((other) => other === rule || also.has(other.id));
   const linter = createLinter({
     rules: chosen,
-    concerns: narrowed(concerns, chosen.map(({ words }) => words)),
+    interest: narrowed(concerns, chosen.map(({ words }) => words)),
     kernel,
     load: loadGrammar,
   });

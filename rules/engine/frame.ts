@@ -7,6 +7,7 @@
  */
 
 import { HOLE } from "./ast.ts";
+import { type Beside, headingName, type Selection, withoutIdle, withoutPlainIdle } from "./idle.ts";
 import { endOfLiteral, stripComments } from "./soften.ts";
 import type { FileDiff, Hunk, Line } from "./types.ts";
 
@@ -16,7 +17,11 @@ export interface Framed {
   readonly rows: readonly (Line | null)[];
   /** `#include` lines and one-line `#define`s of the side, as written. */
   readonly directives: readonly string[];
+  /** The structs that were left blank. */
+  readonly idleStructs: readonly string[];
 }
+
+const EVERYTHING: Selection = { matters: () => true, concerns: () => true, isReference: false };
 
 interface Piece {
   readonly section: string;
@@ -25,20 +30,12 @@ interface Piece {
   readonly code: readonly string[];
 }
 
-/**
- * Frames one side of a file.
- *
- * @param matters Whether anybody will ask about a function with this text: the others are left blank, which is
- * most of what there would be to parse
- */
-export function frame(
-  file: FileDiff,
-  side: "new" | "old",
-  matters: (text: string) => boolean = () => true,
-): Framed {
+/** Frames one side of a file. */
+export function frame(file: FileDiff, side: "new" | "old", selection: Selection = EVERYTHING): Framed {
   const directives: string[] = [];
   const pieces: Piece[] = [];
   const gone = new Map<Line, string>();
+  const isComplete = isWhole(file);
   const stretches = file.all === null
     ? file.hunks.map((hunk) => ({ section: sectionOf(hunk), lines: hunk.lines }))
     : [{ section: "", lines: file.all }];
@@ -46,16 +43,36 @@ export function frame(
     if (side === "new") noteRemoved(both, gone);
     const lines = both.filter((line) => line.kind !== (side === "new" ? "removed" : "added"));
     if (lines.length === 0) continue;
-    pieces.push({ section, lines, code: code(lines.map((line) => line.text), directives) });
+    const texts = lines.map((line) => line.text);
+    const shown = isComplete ? withoutPlainIdle(texts, selection, besideOf(lines, gone)) : texts;
+    pieces.push({ section, lines, code: code(shown, directives) });
   }
   const [whole] = pieces;
-  if (whole !== undefined && pieces.length === 1 && isWhole(file)) {
+  if (whole !== undefined && pieces.length === 1 && isComplete) {
     // Nothing is cut off, and nothing has to be held together.
-    const text = withoutIdle(whole.code, whole.lines, matters, gone).join("\n");
-    return { text, rows: whole.lines, directives };
+    return thinned(whole.code, whole.lines, directives, selection, gone);
   }
-  return join(pieces, directives, matters, gone);
+  const { lines, rows } = join(pieces);
+  return thinned(lines, rows, directives, selection, gone);
 }
+
+function thinned(
+  code: readonly string[],
+  rows: readonly (Line | null)[],
+  directives: readonly string[],
+  selection: Selection,
+  gone: ReadonlyMap<Line, string>,
+): Framed {
+  const { lines, structs } = withoutIdle(code, selection, besideOf(rows, gone));
+  return { text: lines.join("\n"), rows, directives, idleStructs: structs };
+}
+
+/** What the patch removes from some rows. */
+const besideOf = (rows: readonly (Line | null)[], gone: ReadonlyMap<Line, string>): Beside =>
+  gone.size === 0
+    ? () => ""
+    : (from, end) =>
+      rows.slice(from, end).map((line) => line === null ? "" : gone.get(line) ?? "").join("\n");
 
 /** Whether every line of the file is shown. */
 export const isWhole = ({ origin, status, hunks, all }: FileDiff): boolean =>
@@ -84,14 +101,16 @@ const COMMENT_BODY = /^\s* \*(?:$|[ \t/])/;
 
 /** Blanks comments (also those that the piece starts or ends within) and preprocessor lines. */
 function code(lines: readonly string[], directives: string[]): string[] {
-  let text = lines.map((line) => line.replace(/\f|\r|\v/g, " ")).join("\n");
+  let text = lines.join("\n").replace(/[\f\r\v]/g, " ");
+  let stripped = stripComments(text);
   // A comment that is closed and not opened began above the piece. In a string, or behind `//`, it is none.
-  const close = stripComments(text).indexOf("*/");
+  const close = stripped.indexOf("*/");
   const above = close === -1 ? [] : text.slice(0, close).split("\n").slice(0, -1);
   if (close !== -1 && !above.some((line) => /[;{}]\s*$/.test(line) && !/^\s*\*/.test(line))) {
     text = text.slice(0, close + 2).replace(/[^\n]/g, " ") + text.slice(close + 2);
+    stripped = stripComments(text);
   }
-  const out = stripComments(text).split("\n");
+  const out = stripped.split("\n");
   for (let i = 0; i < out.length && (COMMENT_BODY.test(out[i]!) || out[i]!.trim() === ""); i++) out[i] = "";
   return conditionals(out, directives);
 }
@@ -297,9 +316,6 @@ function cutHeader(piece: Piece): string {
     : `int ${HOLE}_FRAME(int ${HOLE}_ARG,`;
 }
 
-/** `foo` of `static int foo(struct bar *b,`: what tells whether two hunks lie in one function. */
-const headingName = (section: string) => /([A-Za-z_]\w*)\s*\(/.exec(section)?.[1] ?? section;
-
 class Text {
   readonly lines: string[] = [];
   readonly rows: (Line | null)[] = [];
@@ -309,12 +325,7 @@ class Text {
   }
 }
 
-function join(
-  pieces: readonly Piece[],
-  directives: readonly string[],
-  matters: (text: string) => boolean,
-  gone: ReadonlyMap<Line, string>,
-): Framed {
+function join(pieces: readonly Piece[]): Text {
   const out = new Text();
   // What is open at the end of the piece before: the closers that would end it, and the function's name.
   let open: { name: string; depth: number; isFunction: boolean } | null = null;
@@ -380,64 +391,7 @@ function join(
     }
   }
   if (open !== null) close(open.depth, open.isFunction);
-  return { text: withoutIdle(out.lines, out.rows, matters, gone).join("\n"), rows: out.rows, directives };
-}
-
-/** A helper shorter than this is kept for the sake of the functions that call it. */
-const MAX_HELPER_TEXT = 600;
-const CALL = /\b([A-Za-z_]\w*)\s*\(/g;
-const ENUM = /^enum\b[^;=()]*\{?\s*$/;
-
-/** The first line from `from` on that is not blank. */
-function firstOf(lines: readonly string[], from: number): number {
-  let i = from;
-  while (i < lines.length && lines[i]!.trim() === "") i++;
-  return i;
-}
-
-/**
- * Blanks the functions that nobody will ask about, nor about what went from them; what is no function stays, and so
- * do the small helpers that a function of interest calls.
- */
-function withoutIdle(
-  lines: readonly string[],
-  rows: readonly (Line | null)[],
-  matters: (text: string) => boolean,
-  gone: ReadonlyMap<Line, string>,
-): readonly string[] {
-  const kept = [...lines];
-  const textOf = (from: number, end: number) => {
-    const before = rows.slice(from, end).map((line) => line === null ? "" : gone.get(line) ?? "");
-    return [...lines.slice(from, end), ...before].join("\n");
-  };
-  const idle: { readonly from: number; readonly end: number; readonly text: string }[] = [];
-  const called = new Set<string>();
-  let from = 0;
-  let isFunction = false;
-  for (let i = 0; i < lines.length; i++) {
-    const line = lines[i]!;
-    if (line.startsWith("{") || /^\S.*\)\s*\{$/.test(line)) isFunction = true;
-    // A definition ends at column 0; declarations between definitions belong to nobody's body.
-    if (!line.startsWith("}")) {
-      if (!isFunction && /^\S.*;\s*$/.test(line)) from = i + 1;
-      continue;
-    }
-    // Numbers with names: hardware headers hold thousands of them, and nobody asks.
-    if (!isFunction && ENUM.test(lines[firstOf(lines, from)] ?? "")) kept.fill("", from, i + 1);
-    if (isFunction) {
-      const text = textOf(from, i + 1);
-      if (!matters(text)) idle.push({ from, end: i + 1, text });
-      else for (const [, name] of text.matchAll(CALL)) called.add(name!);
-    }
-    from = i + 1;
-    isFunction = false;
-  }
-  for (const { from, end, text } of idle) {
-    const isHelper = text.length < MAX_HELPER_TEXT &&
-      called.has(headingName(text.slice(0, text.indexOf("{"))));
-    if (!isHelper) kept.fill("", from, end);
-  }
-  return kept;
+  return out;
 }
 
 /** The definition at column 0 that a piece opened last and did not close; name "" when it opened none. */

@@ -7,12 +7,13 @@
  */
 
 import { createHash } from "node:crypto";
-import type { Version } from "../kernel/types.ts";
+import type { Interest, Version } from "../kernel/types.ts";
 import type { Stand } from "../model/stand.ts";
 import { compare } from "./version.ts";
 import { type At, HOLE, walkStmt } from "./ast.ts";
 import { createUse, type Side, type Use } from "./fact.ts";
 import { type Draft, fillMessage, type Rule } from "./rule.ts";
+import type { Selection } from "./idle.ts";
 import { type FunctionView, readSource, type SourceFile } from "./source.ts";
 import { type RuleNamed, suppress } from "./suppress.ts";
 import { type CParser, type GrammarBytes, loadC } from "./syntax.ts";
@@ -21,11 +22,8 @@ import type { Confidence, Evidence, Fault, FileDiff, Finding, Patch, Report, Uns
 /** How to lint. */
 export interface LinterOptions {
   readonly rules: readonly Rule[];
-  /**
-   * Whether a rule could have anything to say of this code: a file or a function for which this is false is not
-   * even parsed.
-   */
-  readonly concerns: (code: string) => boolean;
+  /** What the rules could have anything to say of. */
+  readonly interest: Interest;
   /** Reads the grammar; called once, when the first hunk needs it. */
   readonly load: () => Promise<GrammarBytes>;
   /** The kernel that the patches are for; the newest that the tables know unless told. */
@@ -48,12 +46,8 @@ export interface Surroundings {
   context(files: readonly SourceFile[], side: "new" | "old", read: ReadFile): readonly SourceFile[];
 }
 
-/** Parses one side of a file: of its functions, those that matter; those with code of interest unless told. */
-export type ReadFile = (
-  file: FileDiff,
-  side: "new" | "old",
-  matters?: (text: string) => boolean,
-) => SourceFile | null;
+/** Parses one side of a file: of its functions and structs those selected; the functions of interest unless told. */
+export type ReadFile = (file: FileDiff, side: "new" | "old", selection?: Selection) => SourceFile | null;
 
 /** Lints patches one after another. */
 export interface Linter {
@@ -82,12 +76,18 @@ export function createLinter(options: LinterOptions): Linter {
   const kernel = options.kernel ?? null;
   const rules = options.rules.filter((rule) => appliesTo(rule, kernel));
   const minRank = RANK[options.minConfidence ?? "low"];
-  const { concerns } = options;
+  const { direct, caller } = options.interest;
+  const ofInterest: Selection = { matters: direct, concerns: caller, isReference: false };
   const ruleNamed = options.ruleNamed ??
     ((name) => options.rules.find(({ id, code }) => name === id || name === code)?.id ?? null);
   let parser: CParser | null = null;
+  const changes = (file: FileDiff, matters: (code: string) => boolean) =>
+    file.hunks.some((hunk) => hunk.lines.some((line) => matters(line.text)));
   const matters = (file: FileDiff) =>
-    file.hunks.some((hunk) => hunk.lines.some((line) => concerns(line.text)));
+    changes(file, direct) ||
+    // What is called may be in lines that the patch does not show.
+    (file.all !== null && caller !== direct && changes(file, caller) &&
+      file.all.some((line) => direct(line.text)));
 
   return {
     async lint(patch, around = { files: patch.files, open: [], context: () => [] }) {
@@ -100,7 +100,7 @@ export function createLinter(options: LinterOptions): Linter {
       let repaired: readonly Finding[] = [];
       if (code.length > 0) {
         const c = parser ??= await loadC(await options.load());
-        const read: ReadFile = (file, side, matters = concerns) => readSource(file, side, c, matters);
+        const read: ReadFile = (file, side, selection = ofInterest) => readSource(file, side, c, selection);
         const sideOf = (which: "new" | "old"): Side => {
           const sources = code.map((file) => read(file, which)).filter((file) => file !== null);
           return {
@@ -111,16 +111,16 @@ export function createLinter(options: LinterOptions): Linter {
           };
         };
         const side = sideOf("new");
-        for (const file of side.files) unseen.push(...notUnderstood(file, concerns));
+        for (const file of side.files) unseen.push(...notUnderstood(file, direct));
         const use = createUse(side);
-        const after = judge(use, rules, faults, concerns);
+        const after = judge(use, rules, faults, caller);
         for (const [fn, reason] of use.givenUp) {
           unseen.push({ what: `${fn.file.path}: ${fn.name}()`, reason });
         }
         const atStake = open.filter(({ at }) => code.some((file) => file.oldPath === at.path));
         // Most patches have nothing to answer for; the old side is read only for those that have.
         if (after.length > 0 || atStake.length > 0) {
-          const before = judge(createUse(sideOf("old")), rules, faults, concerns);
+          const before = judge(createUse(sideOf("old")), rules, faults, caller);
           findings = introduced(after, before)
             .filter(isOfPatch)
             .sort((a, b) => a.draft.at.start - b.draft.at.start)

@@ -78,8 +78,8 @@ interface RuleBase<Key extends string> {
   /** Kernel documents, kernel files or Message-IDs that say so. */
   readonly sources: readonly string[];
   /**
-   * Texts of which any code that the rule has something to say of holds one: where only such rules run, other code is
-   * not parsed. Left out: all that concerns the tool.
+   * Texts of which any function that the rule has something to say of holds one, or one that it calls: where only such
+   * rules run, other code is not parsed. Left out: all that concerns the tool.
    */
   readonly words?: readonly string[];
   /** The kernels that the rule is for: from `since` on, before `until`. */

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { type At, type FunctionNode, HOLE, type Stmt, type Unit, walkStmt } from "./ast.ts";
+import { type At, type Declarator, type FunctionNode, HOLE, type Stmt, type Unit, walkStmt } from "./ast.ts";
 import { frame, isWhole } from "./frame.ts";
+import type { Selection } from "./idle.ts";
 import type { CParser } from "./syntax.ts";
 import type { FileDiff, Line, Span } from "./types.ts";
 
@@ -28,6 +29,8 @@ export interface SourceFile {
   readonly text: string;
   /** `#include` and one-line `#define` lines of this side. */
   readonly directives: readonly string[];
+  /** The structs that are parsed only when somebody asks for one: they are not in the unit. */
+  readonly lazyStructs: LazyStructs;
   /** The `#include`s of this side, in the order of the text. */
   readonly includes: readonly Include[];
   readonly unit: Unit;
@@ -69,17 +72,17 @@ export interface FunctionView {
 /**
  * Builds one side of a file; null when the side does not exist or shows no line.
  *
- * @param matters Whether a function with this text is wanted; all of them unless told
+ * @param selection What of it is wanted; everything unless told
  */
 export function readSource(
   diff: FileDiff,
   side: "new" | "old",
   parser: CParser,
-  matters?: (text: string) => boolean,
+  selection?: Selection,
 ): SourceFile | null {
   const path = side === "new" ? diff.newPath : diff.oldPath;
   if (path === null || (diff.hunks.length === 0 && diff.all === null)) return null;
-  const framed = frame(diff, side, matters);
+  const framed = frame(diff, side, selection);
   if (framed.rows.length === 0) return null;
   const unit = parser.parse(framed.text);
   return new Source(
@@ -89,9 +92,52 @@ export function readSource(
     framed.text,
     framed.rows,
     framed.directives,
+    new LazyStructs(framed.idleStructs, parser),
     unit ?? NO_UNIT,
     unit !== null,
   );
+}
+
+const OPENED = /\b(?:struct|union)\s+(\w+)[^;=(){}]*\{/g;
+
+/** The structs of a file that was read for the sake of others. */
+export class LazyStructs {
+  private readonly fields = new Map<string, readonly Declarator[]>();
+  private texts: Map<string, string> | null = null;
+
+  constructor(private readonly all: readonly string[], private readonly parser: CParser) {}
+
+  /** The fields of a struct; null when there is none of this name. Nobody knows where in the file they stand. */
+  get(name: string): readonly Declarator[] | null {
+    let found = this.fields.get(name);
+    if (found === undefined) {
+      const text = this.byName().get(name);
+      if (text === undefined) return null;
+      found = (this.parser.parse(text)?.structs ?? []).filter((struct) => struct.name === name)
+        .flatMap(({ fields }) => fields.map((field) => ({ ...field, init: null, start: 0, end: 0 })));
+      this.fields.set(name, found);
+    }
+    return found;
+  }
+
+  get names(): Iterable<string> {
+    return this.byName().keys();
+  }
+
+  /** Whether any of them has a field of this name, going by the text. */
+  hasField(name: string): boolean {
+    if (name === "") return false;
+    const field = new RegExp(`\\b${name}\\s*(?:[;,:[)]|__)`);
+    return this.all.some((text) => text.includes(name) && field.test(text));
+  }
+
+  private byName(): Map<string, string> {
+    if (this.texts === null) {
+      this.texts = new Map();
+      for (const text of this.all) for (const [, name] of text.matchAll(OPENED)) this.texts.set(name!, text);
+    }
+    return this.texts;
+  }
 }
 
 const NO_UNIT: Unit = { functions: [], structs: [], globals: [], stray: [] };
@@ -113,6 +159,7 @@ class Source implements SourceFile {
     readonly text: string,
     private readonly rows: readonly (Line | null)[],
     readonly directives: readonly string[],
+    readonly lazyStructs: LazyStructs,
     readonly unit: Unit,
     readonly isParsed: boolean,
   ) {

@@ -22,28 +22,51 @@ export interface Types {
   hasField(name: string): boolean;
 }
 
-type Structs = Map<string, Map<string, Declarator>>;
-
 /** What is declared in some files. */
-interface Declared {
-  readonly structs: Structs;
-  readonly globals: Map<string, Declarator>;
-  readonly fields: Set<string>;
-}
+class Declared {
+  readonly globals = new Map<string, Declarator>();
+  private readonly fields = new Set<string>();
+  private readonly structs = new Map<string, Map<string, Declarator>>();
+  /** By name of struct, the files that hold one unparsed. */
+  private readonly lazy = new Map<string, SourceFile[]>();
+  private readonly files = new Set<SourceFile>();
 
-const nothing = (): Declared => ({ structs: new Map(), globals: new Map(), fields: new Set() });
-
-function declare(file: SourceFile, into: Declared): void {
-  for (const node of file.unit.structs) {
-    if (node.name === "") continue;
-    const fields = into.structs.get(node.name) ?? new Map<string, Declarator>();
-    for (const field of node.fields) {
-      fields.set(field.name, field);
-      into.fields.add(field.name);
-    }
-    into.structs.set(node.name, fields);
+  add(file: SourceFile): void {
+    for (const { name, fields } of file.unit.structs) if (name !== "") this.declare(name, fields);
+    for (const name of file.lazyStructs.names) this.lazy.set(name, [...this.lazy.get(name) ?? [], file]);
+    this.files.add(file);
+    this.addGlobals(file);
   }
-  for (const global of file.unit.globals) into.globals.set(global.name, global);
+
+  addGlobals(file: SourceFile): void {
+    for (const global of file.unit.globals) this.globals.set(global.name, global);
+  }
+
+  struct(name: string): ReadonlyMap<string, Declarator> | null {
+    const files = this.lazy.get(name);
+    if (files !== undefined) {
+      this.lazy.delete(name);
+      for (const file of files) this.declare(name, file.lazyStructs.get(name) ?? []);
+    }
+    return this.structs.get(name) ?? null;
+  }
+
+  has(name: string): boolean {
+    return this.structs.has(name) || this.lazy.has(name);
+  }
+
+  hasField(name: string): boolean {
+    return this.fields.has(name) || [...this.files].some((file) => file.lazyStructs.hasField(name));
+  }
+
+  private declare(name: string, declared: readonly Declarator[]): void {
+    const fields = this.structs.get(name) ?? new Map<string, Declarator>();
+    for (const field of declared) {
+      fields.set(field.name, field);
+      this.fields.add(field.name);
+    }
+    this.structs.set(name, fields);
+  }
 }
 
 const isHeader = (file: SourceFile) => !/\.c$/.test(file.path);
@@ -52,10 +75,10 @@ const isHeader = (file: SourceFile) => !/\.c$/.test(file.path);
 const shared: Fact<Declared, Side> = {
   name: "shared types",
   derive({ files, context }) {
-    const all = nothing();
+    const all = new Declared();
     for (const file of [...context, ...files]) {
-      if (isHeader(file)) declare(file, all);
-      else for (const global of file.unit.globals) all.globals.set(global.name, global);
+      if (isHeader(file)) all.add(file);
+      else all.addGlobals(file);
     }
     return all;
   },
@@ -66,17 +89,17 @@ export const types: Fact<Types, SourceFile> = {
   name: "types",
   derive(file, use) {
     const others = use(shared, use.side);
-    const own = nothing();
+    const own = new Declared();
     if (!isHeader(file)) {
       // What an earlier patch of the series showed of the same file.
-      for (const other of use.side.context) if (other.path === file.path) declare(other, own);
-      declare(file, own);
+      for (const other of use.side.context) if (other.path === file.path) own.add(other);
+      own.add(file);
     }
     return {
-      struct: (name) => own.structs.get(name) ?? others.structs.get(name) ?? null,
-      isOwn: (name) => own.structs.has(name),
+      struct: (name) => own.struct(name) ?? others.struct(name),
+      isOwn: (name) => own.has(name),
       global: (name) => own.globals.get(name) ?? others.globals.get(name) ?? null,
-      hasField: (name) => own.fields.has(name) || others.fields.has(name),
+      hasField: (name) => own.hasField(name) || others.hasField(name),
     };
   },
 };

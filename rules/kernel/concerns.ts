@@ -6,7 +6,7 @@
 
 import { LOCKING } from "./dmabuf.ts";
 import { DIRECTIONS, LIST_FILLERS } from "./names.ts";
-import type { Api, Gone, Meaning } from "./types.ts";
+import type { Api, Gone, Interest, Meaning } from "./types.ts";
 
 /** An identifier that drivers must not use; a trailing `*` stands for any ending. */
 interface Internal {
@@ -62,8 +62,6 @@ const STEMS = [
   "MODULE_IMPORT_NS(DMA_BUF",
   'MODULE_IMPORT_NS("DMA_BUF',
 ];
-const IDENTIFIER = /[A-Za-z_]\w+/g;
-
 /**
  * Builds the question. A function is of interest when it maps, releases, checks, syncs or converts an address, tells a
  * helper the direction of a mapping, asks p2pdma, sets a mask, declares or prints an address, or uses a name that is
@@ -100,14 +98,34 @@ export function createConcerns(
     if (/^\w+$/.test(name)) names.add(name);
     else stems.push(name.replace(/\*$/, "").replace(/^[<"]|[>"]$/g, ""));
   }
-  const anyWord = anyOf(words);
-  const anyStem = anyOf(stems);
+  const anyWord = new RegExp(anyOf(words), "g");
+  const anyStem = new RegExp(anyOf(stems));
+  // Most names hold a word: only the identifiers around the words need a closer look.
+  const plain = [...names].filter((name) => !words.some((word) => name.includes(word)));
+  const anyPlain = new RegExp(`\\b(?:${anyOf(plain)})\\b`);
   return (code) => {
-    if (!anyWord.test(code)) return false;
-    if (anyStem.test(code)) return true;
-    for (const [name] of code.matchAll(IDENTIFIER)) if (names.has(name)) return true;
-    return false;
+    anyWord.lastIndex = 0;
+    let found = anyWord.exec(code);
+    if (found === null) return false;
+    for (; found !== null; found = anyWord.exec(code)) {
+      const end = endOfIdentifier(code, found.index);
+      if (names.has(code.slice(startOfIdentifier(code, found.index), end))) return true;
+      anyWord.lastIndex = Math.max(end, found.index + 1);
+    }
+    return anyStem.test(code) || anyPlain.test(code);
   };
+}
+
+const isWord = (code: string, at: number) => /\w/.test(code[at] ?? "");
+
+function startOfIdentifier(code: string, at: number): number {
+  while (at > 0 && isWord(code, at - 1)) at--;
+  return at;
+}
+
+function endOfIdentifier(code: string, at: number): number {
+  while (isWord(code, at)) at++;
+  return at;
 }
 
 /**
@@ -118,12 +136,11 @@ export function createConcerns(
 export function narrowed(
   concerns: (code: string) => boolean,
   words: readonly (readonly string[] | undefined)[],
-): (code: string) => boolean {
-  if (words.includes(undefined)) return concerns;
-  const any = anyOf(words.flatMap((some) => some ?? []));
-  return (code) => any.test(code) && concerns(code);
+): Interest {
+  if (words.includes(undefined)) return { direct: concerns, caller: concerns };
+  const any = new RegExp(anyOf(words.flatMap((some) => some ?? [])));
+  return { direct: (code) => any.test(code) && concerns(code), caller: concerns };
 }
 
-/** Matches where one of the texts stands; one pass, however many there are. */
-const anyOf = (texts: readonly string[]) =>
-  new RegExp(texts.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|"));
+/** The pattern of a text that is one of these: one pass, however many there are. */
+const anyOf = (texts: readonly string[]) => texts.map((text) => RegExp.escape(text)).join("|");

@@ -13,7 +13,7 @@ import { HARDWARE, LOADS, STORES, TRANSPARENT } from "./hardware.ts";
 import { MAPPING } from "./mapping.ts";
 import { MASK } from "./mask.ts";
 import { type Since, SINCE_ROWS } from "./since.ts";
-import type { Api, Gone } from "./types.ts";
+import type { Api, Gone, Interest } from "./types.ts";
 import type { Load, Store } from "./hardware.ts";
 
 /** A map by name. @throws {Error} If two rows have one name. */
@@ -112,6 +112,9 @@ export const concerns: (code: string) => boolean = createConcerns(
   GONE.values(),
   INTERNAL,
 );
+
+/** What any rule may have something to say of. */
+export const INTEREST: Interest = { direct: concerns, caller: concerns };
 
 export { ALLOC, MAY_BE_LINEAR } from "./alloc.ts";
 export { narrowed } from "./concerns.ts";

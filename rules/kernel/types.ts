@@ -157,3 +157,14 @@ export interface Gone {
   readonly keptIn: readonly string[];
   readonly source: string;
 }
+
+/** Cheap looks at a text: a file or function for which they are false is not even parsed. */
+export interface Interest {
+  /** Whether a rule may have something to say of this code. */
+  readonly direct: (code: string) => boolean;
+  /**
+   * Whether one may of a function with this code that calls a `direct` one of its own file: what a helper does may be
+   * its caller's mistake. True wherever `direct` is.
+   */
+  readonly caller: (code: string) => boolean;
+}

@@ -8,6 +8,7 @@
  */
 
 import { type Expr, type Stmt, walkExpr, walkStmt } from "../engine/ast.ts";
+import { functionsIn, headingName } from "../engine/idle.ts";
 import type { ReadFile } from "../engine/lint.ts";
 import type { SourceFile } from "../engine/source.ts";
 import { type Sketch, sketch } from "./sketch.ts";
@@ -38,18 +39,17 @@ interface Wanted {
   readonly fields: Set<string>;
 }
 
-/** A parsed file, and the helpers in it that were kept because somebody calls them. */
+/** A parsed file, and what of it was kept: the helpers that somebody calls, what sets the fields that somebody uses. */
 interface Parsed {
   readonly source: SourceFile | null;
   readonly calls: ReadonlySet<string>;
+  readonly fields: ReadonlySet<string>;
 }
-
-/** The name of a function, of its text: what stands before the first parenthesis. */
-const nameOf = (text: string) => /([A-Za-z_]\w*)\s*\(/.exec(text)?.[1] ?? "";
 
 /** Makes one, with nothing remembered yet. */
 export function createNeighbourhood(concerns: (code: string) => boolean): Neighbourhood {
   const sketches = new Map<string, Sketch>();
+  const blocks = new Map<string, readonly Block[]>();
   const parsed = new Map<string, Parsed>();
 
   const sketchOf = (file: TreeFile): Sketch => {
@@ -57,17 +57,48 @@ export function createNeighbourhood(concerns: (code: string) => boolean): Neighb
     if (found === undefined) sketches.set(file.blob, found = sketch(file.path, file.text, concerns));
     return found;
   };
-  const parse = (file: TreeFile, calls: ReadonlySet<string>, read: ReadFile): SourceFile | null => {
+  const blocksOf = (file: TreeFile): readonly Block[] => {
+    let found = blocks.get(file.blob);
+    if (found === undefined) blocks.set(file.blob, found = blocksIn(file.text));
+    return found;
+  };
+  /** Adds the types of those fields of a header's wanted structs that somebody uses. */
+  const wantFieldTypes = (file: TreeFile, { structs, fields: used }: Wanted): void => {
+    for (const { names, fields } of blocksOf(file)) {
+      if (!names.some((name) => structs.has(name))) continue;
+      for (const { types, words } of fields) {
+        if (words.some((word) => used.has(word))) { for (const type of types) structs.add(type); }
+      }
+    }
+  };
+  const parse = (file: TreeFile, wanted: Wanted, read: ReadFile): SourceFile | null => {
     // The path is part of what is parsed: one content may lie in two places.
     const key = `${file.blob} ${file.path}`;
-    const known = parsed.get(key);
-    const wanted = [...sketchOf(file).functions].filter((name) => calls.has(name));
-    let found = known !== undefined && wanted.every((name) => known.calls.has(name)) ? known : null;
-    if (found === null) {
-      const names = new Set([...known?.calls ?? [], ...wanted]);
+    const offered = sketchOf(file);
+    const calls = offered.functions.intersection(wanted.calls);
+    const fields = offered.fields.intersection(wanted.fields);
+    let found = parsed.get(key);
+    if (found === undefined || !calls.isSubsetOf(found.calls) || !fields.isSubsetOf(found.fields)) {
+      const names = calls.union(found?.calls ?? NOTHING);
+      const isCalled = ({ name, text }: { name: string; text: string }) =>
+        names.has(name) && (text.length < MAX_ACCESSOR_TEXT || concerns(text));
+      // An accessor returns a field that a third function sets.
+      const returned = new Set(
+        functionsIn(file.text).filter(isCalled).flatMap(({ text }) =>
+          Array.from(text.matchAll(FIELD), ([, field]) => field!)
+        ),
+      );
+      const set = fields.union(found?.fields ?? NOTHING);
+      const all = set.union(offered.fields.intersection(returned));
+      const mentions = all.size === 0 ? null : new RegExp(`(?:->|\\.)(?:${[...all].join("|")})\\b`);
       const matters = (text: string) =>
-        concerns(text) || (text.length < MAX_ACCESSOR_TEXT && names.has(nameOf(text)));
-      found = { source: read(unchanged(file.path, file.text), "new", matters), calls: names };
+        isCalled({ name: headingName(text), text }) || (mentions?.test(text) === true && concerns(text));
+      const selection = { matters, concerns, isReference: true };
+      found = {
+        source: read(unchanged(file.path, file.text), "new", selection),
+        calls: names,
+        fields: set,
+      };
     }
     parsed.delete(key); // to be put last again
     parsed.set(key, found);
@@ -81,33 +112,56 @@ export function createNeighbourhood(concerns: (code: string) => boolean): Neighb
       const wanted = wantedBy(files);
       const headers = headersOf(files, tree, sketchOf);
       const found = new Map<string, SourceFile>();
-      const take = (file: TreeFile, isHeader: boolean): boolean => {
+      const take = (file: TreeFile): boolean => {
         if (own.has(file.path) || found.has(file.path) || found.size >= MAX_PARSED) return false;
-        const source = offers(sketchOf(file), wanted, isHeader) ? parse(file, wanted.calls, read) : null;
+        const source = offers(sketchOf(file), wanted, isHeader(file.path)) ? parse(file, wanted, read) : null;
         if (source === null) return false;
         found.set(file.path, source);
-        // The struct behind a field leads on to those that it is made of.
-        if (isHeader) wantFieldTypes(source, wanted);
         return true;
       };
-      for (let isNew = true; isNew;) {
-        isNew = false;
-        for (const file of headers) isNew = take(file, true) || isNew;
+      for (let size = -1; size !== wanted.structs.size + found.size;) {
+        size = wanted.structs.size + found.size;
+        for (const file of headers) {
+          // The struct behind a field leads on to those that it is made of.
+          if (take(file) || found.has(file.path)) wantFieldTypes(file, wanted);
+        }
       }
-      for (const file of sourcesNear(files, headers, tree)) take(file, false);
+      for (const file of sourcesNear(files, headers, tree)) take(file);
       return [...found.values()];
     },
   };
 }
 
+const NOTHING: ReadonlySet<string> = new Set();
+const FIELD = /(?:->|\.)(\w+)/g;
+
+const isHeader = (path: string) => path.endsWith(".h");
+
 function offers({ functions, structs, fields }: Sketch, wanted: Wanted, isHeader: boolean): boolean {
-  const meets = (names: ReadonlySet<string>, those: ReadonlySet<string>) =>
-    [...(names.size < those.size ? names : those)].some((name) => names.has(name) && those.has(name));
-  return meets(functions, wanted.calls) ||
-    (isHeader ? meets(structs, wanted.structs) : meets(fields, wanted.fields));
+  return !functions.isDisjointFrom(wanted.calls) ||
+    !(isHeader ? structs.isDisjointFrom(wanted.structs) : fields.isDisjointFrom(wanted.fields));
 }
 
 const STRUCT_NAME = /\b(?:struct|union) (\w+)/g;
+const STRUCT_BLOCK = /^(?:typedef\s+)?(?:struct|union)\b[^;=(){}]*\{[^]*?^\}/gm;
+const STRUCT_OPENED = /\b(?:struct|union)\s+(\w+)[^;=(){}]*\{/g;
+const WORD = /\w+/g;
+
+/** A struct of a header: its name and those of the structs within it, and its fields that are structs themselves. */
+interface Block {
+  readonly names: readonly string[];
+  readonly fields: readonly { readonly types: readonly string[]; readonly words: readonly string[] }[];
+}
+
+function blocksIn(text: string): readonly Block[] {
+  return Array.from(text.matchAll(STRUCT_BLOCK), ([block]) => ({
+    names: Array.from(block.matchAll(STRUCT_OPENED), ([, name]) => name!),
+    fields: block.split("\n").slice(1).flatMap((line) => {
+      const types = Array.from(line.matchAll(STRUCT_NAME), ([, name]) => name!);
+      return types.length === 0 ? [] : [{ types, words: line.match(WORD) ?? [] }];
+    }),
+  }));
+}
 
 /** The names that the functions of these files use and that may be explained elsewhere. */
 function wantedBy(files: readonly SourceFile[]): Wanted {
@@ -132,21 +186,15 @@ function wantedBy(files: readonly SourceFile[]): Wanted {
       for (const param of node.params) type(param.type);
       walkStmt(node.body, { expr, stmt });
     }
+    for (const { type: of } of file.unit.globals) type(of);
     for (const { name } of file.functions) calls.delete(name);
   }
-  const wanted = { calls, structs, fields };
-  for (const file of files) wantFieldTypes(file, wanted);
-  return wanted;
-}
-
-/** Adds the types of those fields of a file's structs that somebody uses. */
-function wantFieldTypes(file: SourceFile, wanted: Wanted): void {
-  for (const { fields } of file.unit.structs) {
-    for (const { name, type } of fields) {
-      if (!wanted.fields.has(name)) continue;
-      for (const [, struct] of type.matchAll(STRUCT_NAME)) wanted.structs.add(struct!);
+  for (const { unit } of files) {
+    for (const { name, type: of } of unit.structs.flatMap((struct) => struct.fields)) {
+      if (fields.has(name)) type(of);
     }
   }
+  return { calls, structs, fields };
 }
 
 const folderOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf("/")));

@@ -10,7 +10,7 @@ import { type Config, readConfig } from "../../bot/watch_config.ts";
 import { openJournal } from "../../bot/journal_sqlite.ts";
 import { readMail } from "../../rules/engine/mail.ts";
 import { createPrefilter } from "../../rules/engine/prefilter.ts";
-import { concerns, WORDS } from "../../rules/kernel/mod.ts";
+import { INTEREST, WORDS } from "../../rules/kernel/mod.ts";
 import { standFor } from "../../rules/model/stand.ts";
 import { rules } from "../../rules/mod.ts";
 import type { Mail } from "../../rules/engine/types.ts";
@@ -64,7 +64,7 @@ export function config(over: Record<string, unknown> = {}, folder = "/nonexisten
 /** The whole catalogue, with the grammar read once for all tests. */
 let linter: Linter | null = null;
 export function wholeLinter(): Linter {
-  return linter ??= createLinter({ rules, concerns, standFor, load: readGrammar });
+  return linter ??= createLinter({ rules, interest: INTEREST, standFor, load: readGrammar });
 }
 
 /** A mail as the engine reads it. */
@@ -221,7 +221,7 @@ export function inLab(
       sinks: [smtp, outbox],
       journal,
       clock,
-      reviewer: createReviewer(wholeLinter(), concerns, null),
+      reviewer: createReviewer(wholeLinter(), INTEREST.direct, null),
       prefilter: createPrefilter(WORDS),
       log,
       observe,

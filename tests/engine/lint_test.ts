@@ -31,11 +31,13 @@ const toy = defineRule({
   },
 });
 
+const isOfInterest = (code: string) => /bad|crash/.test(code);
+
 function lint(diff: string, options: Partial<LinterOptions> = {}): Promise<Report> {
   const rules: readonly Rule[] = [toy];
   const linter = createLinter({
     rules,
-    concerns: (code) => /bad|crash/.test(code),
+    interest: { direct: isOfInterest, caller: isOfInterest },
     load: readGrammar,
     ...options,
   });

@@ -4,7 +4,7 @@ import { readPatch } from "../../rules/engine/diff.ts";
 import { mailFromText, readMail } from "../../rules/engine/mail.ts";
 import { splitMbox } from "../../rules/engine/mailbox.ts";
 import type { Patch, Report } from "../../rules/engine/types.ts";
-import { concerns } from "../../rules/kernel/mod.ts";
+import { INTEREST } from "../../rules/kernel/mod.ts";
 import { rules } from "../../rules/mod.ts";
 import { createReviewer } from "../../rules/tree/review.ts";
 import type { Repository } from "../../rules/tree/tree.ts";
@@ -17,7 +17,7 @@ const tree = repositoryOf(
   Object.fromEntries(TREE.map((path) => [path, Deno.readTextFileSync(new URL(`tree/${path}`, FIXTURES))])),
 );
 
-const linter = createLinter({ rules, concerns, load: loadGrammar });
+const linter = createLinter({ rules, interest: INTEREST, load: loadGrammar });
 
 async function fixture(name: string): Promise<Patch[]> {
   const patches: Patch[] = [];
@@ -34,7 +34,7 @@ async function fixture(name: string): Promise<Patch[]> {
 const patchOf = (text: string) => readPatch(mailFromText(text, { input: "a.diff", position: null }));
 
 const review = (patches: readonly Patch[], repository: Repository | null) =>
-  createReviewer(linter, concerns, repository).review(patches);
+  createReviewer(linter, INTEREST.direct, repository).review(patches);
 
 const found = (reports: readonly Report[]) =>
   reports.flatMap(({ patch, findings }) =>
