@@ -10,7 +10,16 @@ import type { Config } from "./watch_config.ts";
 import { foreignPath, postMessageId } from "./intake.ts";
 import { sameAddress } from "./mailboxes.ts";
 import { problemsOf } from "./outgoing.ts";
-import type { FindingRecord, MailRecord, MailState, Outcome, Post, PostState, Said } from "./ports.ts";
+import type {
+  FindingRecord,
+  MailRecord,
+  MailState,
+  Outcome,
+  Post,
+  PostState,
+  ReplyPost,
+  Said,
+} from "./ports.ts";
 import { recipientsOf } from "./recipients.ts";
 import { type Remark, replyText } from "./render/reply.ts";
 
@@ -147,7 +156,8 @@ export function outcomeOf(given: Case, config: Config): Outcome {
     }
     const id = postIdOf(mail.messageId);
     const isFirst = posts.length === 0;
-    const post: Post = {
+    const post: ReplyPost = {
+      kind: "reply",
       id,
       messageId: postMessageId(id, config),
       inReplyTo: mail.messageId,

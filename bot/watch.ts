@@ -11,7 +11,7 @@ import { readMail } from "../rules/engine/mail.ts";
 import { assemble } from "../rules/engine/series.ts";
 import type { Address, Mail, Patch } from "../rules/engine/types.ts";
 import type { Config } from "./watch_config.ts";
-import { deliverDue, reviveClaims, settleDoubts } from "./delivery.ts";
+import { deliverDue, fieldsOf, reviveClaims, settleDoubts } from "./delivery.ts";
 import { type Admission, admit, postIdsIn, postMessageId } from "./intake.ts";
 import { sameAddress } from "./mailboxes.ts";
 import { endAll, outcomeOf, seriesKeys, threadOf } from "./outcome.ts";
@@ -409,7 +409,7 @@ class Watcher {
       }),
     };
     for (const { post, state, reason } of outcome.posts) {
-      log.info("reply", { id: post.id, to: post.inReplyTo, state, reason });
+      log.info(post.kind === "reply" ? "reply" : "report", { ...fieldsOf(post), state, reason });
     }
     return outcome;
   }

@@ -25,7 +25,7 @@ import type {
   Log,
   Observer,
   Parcel,
-  Post,
+  ReplyPost,
   Sink,
   Source,
 } from "../../bot/ports.ts";
@@ -160,14 +160,14 @@ function headEnd(bytes: Uint8Array): number {
   return at < 0 ? bytes.length : at;
 }
 
-/** A sink that keeps what it is given, or fails as told. */
-export class LabSink implements Sink {
-  readonly posts: Post[] = [];
-  fail: ((post: Post) => Error | null) | null = null;
+/** A sink that keeps the mails that it is given, or fails as told. */
+export class LabSink implements Sink<ReplyPost> {
+  readonly posts: ReplyPost[] = [];
+  fail: ((post: ReplyPost) => Error | null) | null = null;
 
   constructor(readonly name: "outbox" | "smtp", readonly isIdempotent = name === "outbox") {}
 
-  deliver(post: Post): Promise<string> {
+  deliver(post: ReplyPost): Promise<string> {
     const error = this.fail?.(post) ?? null;
     if (error !== null) return Promise.reject(error);
     this.posts.push(post);
