@@ -67,6 +67,7 @@ export interface Annotation {
   readonly start_line: number;
   readonly raw_details: string;
   readonly annotation_level: string;
+  readonly title: string;
   readonly message: string;
 }
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { dirname, join } from "@std/path";
+import { join } from "@std/path";
 import { openPull } from "../../bot/github/client.ts";
 import { marked, readMarks } from "../../bot/github/marker.ts";
 import { placesIn } from "../../bot/github/place.ts";
@@ -13,6 +13,7 @@ import type { Surroundings } from "../../bot/surroundings.ts";
 import { readArguments } from "../../bot/options.ts";
 import { git } from "../tree/made_tree.ts";
 import { type Fault, GitHubServer, type PullState, type Seen } from "./github_server.ts";
+import { fixtureTree, pushHead } from "./mirror_trees.ts";
 import { finding, keep, span } from "./reports.ts";
 
 const FIXTURES = new URL("../../fixtures/", import.meta.url).pathname;
@@ -508,39 +509,14 @@ interface RealPull {
 async function withPull(use: (real: RealPull) => Promise<void>): Promise<void> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   try {
-    for (const path of walk(`${FIXTURES}tree`)) {
-      const to = join(folder, path.slice(`${FIXTURES}tree/`.length));
-      Deno.mkdirSync(dirname(to), { recursive: true });
-      Deno.copyFileSync(path, to);
-    }
-    git(folder, "init", "-q");
-    git(folder, "add", "-A");
-    git(folder, "commit", "-qm", "start");
-    const base = git(folder, "rev-parse", "HEAD");
-    const pull: PullState = { ...madePull(), base, isFork: true };
-    const push = () => {
-      pull.head = git(folder, "rev-parse", "HEAD");
-      pull.patch = `${git(folder, "format-patch", "--stdout", `${base}..HEAD`)}\n`;
-      const names = git(folder, "diff", "--name-only", base, "HEAD").split("\n").filter((name) =>
-        name !== ""
-      );
-      pull.files = names.map((filename) => ({
-        filename,
-        patch: git(folder, "diff", base, "HEAD", "--", filename).replace(/^[^]*?(?=^@@)/m, ""),
-      }));
-    };
+    fixtureTree(folder);
+    const pull: PullState = { ...madePull(), isFork: true };
+    const push = () => pushHead(folder, pull);
     git(folder, "am", "-q", FIELD);
     push();
     await use({ folder, pull, push });
   } finally {
     await Deno.remove(folder, { recursive: true });
-  }
-}
-
-function* walk(folder: string): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    if (isDirectory) yield* walk(`${folder}/${name}`);
-    else yield `${folder}/${name}`;
   }
 }
 

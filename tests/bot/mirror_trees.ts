@@ -123,23 +123,43 @@ export class Trees {
     );
     git(tree, "checkout", "-q", "--detach", "base");
     git(tree, "am", "-q", box);
-    this.show(pull);
+    pushHead(tree, pull);
   }
+}
 
-  /** Makes HEAD of the mirror the head of the pull request. */
-  show(pull: PullState): void {
-    const { mirror: tree } = this;
-    pull.base = git(tree, "rev-parse", "base");
-    pull.head = git(tree, "rev-parse", "HEAD");
-    pull.patch = `${git(tree, "format-patch", "--stdout", "base..HEAD")}\n`;
-    const names = git(tree, "diff", "--name-only", "-z", "base", "HEAD").split("\0").filter((name) =>
-      name !== ""
-    );
-    pull.files = names.map((filename) => ({
-      filename,
-      patch: git(tree, "diff", "base", "HEAD", "--", filename).replace(/^[^]*?(?=^@@)/m, ""),
-    }));
+/** A repository with the kernel's files of `fixtures/tree`, committed and tagged `base`. */
+export function fixtureTree(tree: string): void {
+  const from = new URL("../../fixtures/tree/", import.meta.url).pathname;
+  for (const path of walk(from)) {
+    const to = join(tree, path.slice(from.length));
+    Deno.mkdirSync(dirname(to), { recursive: true });
+    Deno.copyFileSync(path, to);
   }
+  git(tree, "init", "-q");
+  git(tree, "add", "-A");
+  git(tree, "commit", "-qm", "start");
+  git(tree, "tag", "base");
+}
+
+function* walk(folder: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (isDirectory) yield* walk(`${join(folder, name)}/`);
+    else yield join(folder, name);
+  }
+}
+
+/** Makes HEAD the head of the pull request, upon the commit that is tagged `base`. */
+export function pushHead(tree: string, pull: PullState): void {
+  pull.base = git(tree, "rev-parse", "base");
+  pull.head = git(tree, "rev-parse", "HEAD");
+  pull.patch = `${git(tree, "format-patch", "--stdout", "base..HEAD")}\n`;
+  const names = git(tree, "diff", "--name-only", "-z", "base", "HEAD").split("\0").filter((name) =>
+    name !== ""
+  );
+  pull.files = names.map((filename) => ({
+    filename,
+    patch: git(tree, "diff", "base", "HEAD", "--", filename).replace(/^[^]*?(?=^@@)/m, ""),
+  }));
 }
 
 function put(tree: string, files: Readonly<Record<string, string>>): void {
