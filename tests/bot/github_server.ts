@@ -47,6 +47,8 @@ ajv.addSchema(OPENAPI, "github");
 export type Fault =
   /** An answer of this kind, and nothing is done. */
   | { readonly status: number; readonly headers?: Record<string, string>; readonly message?: string }
+  /** Nothing comes, and nothing is done. */
+  | "hang"
   /** The connection breaks, before or after the request was carried out. */
   | "cut before"
   | "cut after";
@@ -176,6 +178,7 @@ export class GitHubServer {
     };
     try {
       const fault = this.fault(seen, this);
+      if (fault === "hang") return;
       if (fault === "cut before") return void request.socket.destroy();
       if (fault !== null && fault !== "cut after") {
         return send(fault.status, { message: fault.message ?? "made to fail" }, fault.headers);

@@ -1,9 +1,10 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { join } from "@std/path";
 import { readMarks } from "../../bot/github/marker.ts";
 import { main } from "../../bot/main.ts";
 import { changeOf, likeness, type MailedSeries, readSeries } from "../../bot/mirror/series.ts";
-import type { MirrorPost, PostRecord } from "../../bot/ports.ts";
+import { DeliveryError, type MirrorPost, type PostRecord } from "../../bot/ports.ts";
 import { readPatch } from "../../rules/engine/diff.ts";
 import { type Fault, GitHubServer, type Seen } from "./github_server.ts";
 import { inLab, type Lab, NOON, read } from "./lab.ts";
@@ -41,11 +42,13 @@ interface Policy {
   /** Of the list itself. */
   readonly list?: Readonly<Record<string, unknown>>;
   readonly over?: Readonly<Record<string, unknown>>;
+  /** As a GitHub App instead of with a token. */
+  readonly isApp?: boolean;
 }
 
 /** A bot whose list has a mirror and wants no mail. */
 async function inPlace(
-  { mode = "send", report = "comments", list = {}, over = {} }: Policy,
+  { mode = "send", report = "comments", list = {}, over = {}, isApp = false }: Policy,
   run: (place: Place) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "p2plint-mirror-" }));
@@ -53,7 +56,11 @@ async function inPlace(
   const api = await server.start();
   const { DatabaseSync } = await import("node:sqlite");
   const lists = [{ ...LIST, mode: "off", mirror: { name: "foo", report, mode }, ...list }];
-  const mirrors = [{ name: "foo", repository: "kernel/linux", api, token: { file: "token" } }];
+  if (isApp) server.tokens = [];
+  const auth = isApp
+    ? { app: { id: "12", installation: 34, key: { file: await keyIn(folder) } } }
+    : { token: { file: "token" } };
+  const mirrors = [{ name: "foo", repository: "kernel/linux", api, ...auth }];
   try {
     await inLab({ lists, mirrors, ...over }, async (lab) => {
       await run({
@@ -79,6 +86,17 @@ async function inPlace(
     await server.stop();
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+async function keyIn(folder: string): Promise<string> {
+  const { privateKey } = generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  });
+  const file = join(folder, "key.pem");
+  await Deno.writeTextFile(file, privateKey);
+  return file;
 }
 
 // Octokit's limiters keep timers for a while.
@@ -174,6 +192,17 @@ test("a personal token may write no check run, and the comments are written all 
       "sent: kernel/linux#7: check run not allowed, review written, summary written",
     );
     equal(server.threads.length, 2);
+  }));
+
+test("an App asks for one token for all the reports of a round", () =>
+  inPlace({ isApp: true, report: "status" }, async ({ mailbox, run, trees, server, posts }) => {
+    const mails = trees.mail(TWO);
+    trees.push(mails, server.pull);
+    mailbox.put(...mails, ...trees.mail([{ title: "net: go", files: { [BAR_PATH]: fileWith(1) } }]));
+    await run();
+    deepEqual(server.statuses.map(({ state }) => state), ["failure"]);
+    deepEqual((await posts()).map(({ state, attempts }) => [state, attempts]), [["pending", 1]]);
+    equal(server.requests.filter(({ path }) => path === "/app/installations/34/access_tokens").length, 1);
   }));
 
 test("a mailed series becomes one status of the head commit, clean or not", () =>
@@ -369,6 +398,46 @@ test("of several pull requests with its name only the one with its commits is wr
       ),
       ["get /repos/kernel/linux/pulls/3"],
     );
+  }));
+
+test("a pull request that is pushed to while it is read is read again, later", () =>
+  inPlace({}, async ({ mailbox, run, trees, server, end, clock }) => {
+    const mails = trees.mail(TWO);
+    trees.push(mails, server.pull);
+    const { head } = server.pull;
+    server.pull.head = "d".repeat(40);
+    server.fault = ({ path }) => {
+      // The list has the head of before.
+      if (path.endsWith("/pulls/7")) server.pull.head = head;
+      return null;
+    };
+    mailbox.put(...mails);
+    await run();
+    equal(await end(), "pending: pull request 7 changed while it was read");
+    deepEqual(server.writes, []);
+    clock.set(clock.now() + HOUR_MS);
+    await run();
+    match(await end(), /^sent: /);
+    equal(server.threads.length, 2);
+  }));
+
+test("a GitHub that hangs does not keep the bot from ending: the report is tried again", () =>
+  inPlace({ mode: "moderated" }, async ({ mailbox, run, trees, posts, sinks, server }) => {
+    const mails = trees.mail(TWO);
+    trees.push(mails, server.pull);
+    mailbox.put(...mails);
+    await run();
+    const [{ post }] = await posts() as [PostRecord];
+    const github = sinks.find(({ name }) => name === "github")!;
+    for (const path of ["/pulls", "/pulls/7", "/check-runs", "/reviews"]) {
+      server.fault = (request) => request.path.endsWith(path) ? "hang" : null;
+      const ending = new AbortController();
+      const begin = Date.now();
+      const delivery = github.deliver(post, ending.signal);
+      setTimeout(() => ending.abort(), 300);
+      await rejects(delivery, (error) => error instanceof DeliveryError && error.outcome === "later");
+      ok(Date.now() - begin < 5000, `it waited at ${path}`);
+    }
   }));
 
 test("a title that all have costs ten requests at most, and one list does for all series of a round", () =>
