@@ -9,7 +9,7 @@ import type { Report } from "../rules/engine/types.ts";
 import meta from "../deno.json" with { type: "json" };
 import { checkInto, JUDGING } from "./check.ts";
 import type { Auth, ClientOptions } from "./github/client.ts";
-import { GitHubError, type Pull } from "./github/port.ts";
+import { GitHubError, NOT_ACCEPTABLE, type Pull } from "./github/port.ts";
 import { type Found, publish, type Published, type Way } from "./github/publish.ts";
 import { repositoryNamed, type Target, TargetError, targetNamed, targetOfEvent } from "./github/target.ts";
 import { allowedIn, foundIn, notJudgedIn } from "./github/verdict.ts";
@@ -192,9 +192,6 @@ async function commitsFor(
     throw error;
   }
 }
-
-/** GitHub's answer to a request for a patch of more than 20,000 lines or 300 files. */
-const NOT_ACCEPTABLE = 406;
 
 /** Prints the findings as text, and keeps what was judged. In a workflow what it prints is kept from being a command. */
 class Seen implements Renderer {

@@ -144,6 +144,9 @@ export type Failure =
   /** Any other answer. */
   | "failed";
 
+/** GitHub's answer to a request for a patch of more than 20,000 lines or 300 files. */
+export const NOT_ACCEPTABLE = 406;
+
 /** A request that failed. */
 export class GitHubError extends Error {
   override readonly name = "GitHubError";

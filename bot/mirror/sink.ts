@@ -3,12 +3,13 @@
  * what was found in the mails.
  *
  * The commits themselves are judged, by the reviewer that judged the mails: so the lines are those of the commits, and
- * comments, check run and summary have all the words that a finding has, while the journal keeps no more of it than a
- * fingerprint. Told are only findings that the mails had and that policy, and who approved, let through.
+ * comments, check run and summary have all the words that a finding has, while the journal keeps a line of it.
+ * Told are only findings that the mails had and that policy, and who approved, let through.
  *
  * A pull request counts only if its head is in the mirror itself: a stranger's fork may hold the same commits. Its
  * title only narrows down which ones are looked at: one request lists a hundred of them, for all posts of the same
- * half minute, and then each that is named like the series costs one.
+ * half minute, and then each that is named like the series costs one. kernel-patches-daemon pushes its branches to the
+ * mirror itself, applies with `git am`, and gives a pull request the series' subject for a title (branch_worker.py).
  *
  * @module
  */
@@ -20,13 +21,14 @@ import {
   GitHubError,
   type GitHubRepository,
   type ListedPull,
+  NOT_ACCEPTABLE,
   type Pull,
   type RepositoryName,
 } from "../github/port.ts";
 import { publish, type Verdict, type Way } from "../github/publish.ts";
 import { publishStatus } from "../github/status.ts";
 import { allowedIn, foundIn, notJudgedIn } from "../github/verdict.ts";
-import { type Clock, DeliveryError, type MirrorPost, type Sink } from "../ports.ts";
+import { type Clock, DeliveryError, JournalError, type MirrorPost, type Sink } from "../ports.ts";
 import { mailUrl } from "../render/archive.ts";
 import { totalLine } from "../render/text.ts";
 import { commitsIn } from "../source/commits.ts";
@@ -57,8 +59,6 @@ const LISTING_MS = 30 * SECOND_MS;
 const MAX_PULLS = 500;
 /** Of those that are named like the series so many are looked at: a stranger's title may be a word that all have. */
 const MAX_CANDIDATES = 10;
-/** GitHub's answer to a request for a patch of more than 20,000 lines or 300 files. */
-const NOT_ACCEPTABLE = 406;
 
 /** The sink for all mirrors. */
 export const githubSink = (options: MirrorSinkOptions): Sink<MirrorPost> => new GitHubSink(options);
@@ -103,6 +103,7 @@ class GitHubSink implements Sink<MirrorPost> {
       }
       return said.join("; ");
     } catch (error) {
+      if (error instanceof JournalError) throw new DeliveryError(error.message, "later", { cause: error });
       if (!(error instanceof GitHubError)) throw error;
       // What GitHub says of a token or a repository is not said of the post.
       throw new DeliveryError(error.message, error.failure === "invalid" ? "never" : "later", {

@@ -3,8 +3,9 @@ import { generateKeyPairSync } from "node:crypto";
 import { join } from "@std/path";
 import { readMarks } from "../../bot/github/marker.ts";
 import { main } from "../../bot/main.ts";
+import { githubSink } from "../../bot/mirror/sink.ts";
 import { changeOf, likeness, type MailedSeries, readSeries } from "../../bot/mirror/series.ts";
-import { DeliveryError, type MirrorPost, type PostRecord } from "../../bot/ports.ts";
+import { DeliveryError, JournalError, type MirrorPost, type PostRecord } from "../../bot/ports.ts";
 import { readPatch } from "../../rules/engine/diff.ts";
 import { type Fault, GitHubServer, type Seen } from "./github_server.ts";
 import { inLab, type Lab, NOON, read } from "./lab.ts";
@@ -440,6 +441,37 @@ test("a GitHub that hangs does not keep the bot from ending: the report is tried
     }
   }));
 
+test("a journal that does not work leaves a report to be tried again, not claimed for good", () =>
+  inPlace({ mode: "moderated" }, async ({ mailbox, run, trees, posts, server, config, clock, reviewer }) => {
+    const mails = trees.mail(TWO);
+    trees.push(mails, server.pull);
+    mailbox.put(...mails);
+    await run();
+    const [{ post }] = await posts() as [PostRecord<MirrorPost>];
+    const sink = githubSink({
+      mirrors: [{
+        name: "foo",
+        repository: { owner: "kernel", name: "linux" },
+        client: {
+          baseUrl: config.mirrors[0]!.api,
+          auth: "token-of-the-test",
+          userAgent: "test",
+          log: () => {},
+        },
+      }],
+      review: (patches) => reviewer.review(patches),
+      judged: () => Promise.reject(new JournalError("the disk is full")),
+      archive: config.bot.archive,
+      clock,
+    });
+    await rejects(
+      sink.deliver(post, new AbortController().signal),
+      (error) =>
+        error instanceof DeliveryError && error.outcome === "later" && /disk is full/.test(error.message),
+    );
+    deepEqual(server.writes, []);
+  }));
+
 test("a title that all have costs ten requests at most, and one list does for all series of a round", () =>
   inPlace({}, async ({ mailbox, run, trees, server, end }) => {
     for (let no = 100; no < 340; no++) server.others.push(emptyPull(`misc: number ${no}`, { number: no }));
@@ -607,6 +639,42 @@ test("a private list decides over a public one: with its own mirror, or none", a
       });
     });
   }
+});
+
+test("of several lists with one mirror the boldest decides, and each kind of report is one of its own", async () => {
+  const bar = { id: "bar.example.org", address: "bar@example.org", mode: "off" };
+  const mirrors = [{ name: "foo", repository: "kernel/linux", token: { file: "token" } }];
+  const table = [
+    [{ report: "status", mode: "dry-run" }, { report: "status", mode: "moderated" }, [
+      "status held bar.example.org",
+    ]],
+    [{ report: "status", mode: "moderated" }, { report: "status", mode: "off" }, [
+      "status held linux-foo.example.org",
+    ]],
+    [{ report: "comments", mode: "moderated" }, { report: "status", mode: "moderated" }, [
+      "comments held linux-foo.example.org",
+      "status held bar.example.org",
+    ]],
+  ] as const;
+  await inPlace({}, async ({ trees }) => {
+    const mails = trees.mail(TWO, { options: [`--to=${bar.address}`] });
+    for (const [one, other, expected] of table) {
+      const lists = [
+        { ...LIST, mode: "off", mirror: { name: "foo", ...one } },
+        { ...bar, mirror: { name: "foo", ...other } },
+      ];
+      await inLab({ lists, mirrors }, async ({ mailbox, run, journal }) => {
+        mailbox.put(...mails);
+        await run();
+        deepEqual(
+          (await journal.queue()).posts.map(({ post, state }) =>
+            `${readSeries(post.text).report} ${state} ${post.list}`
+          ),
+          expected,
+        );
+      });
+    }
+  });
 });
 
 const LIMIT = {
