@@ -14,7 +14,8 @@ export const watchCommand: CommandModule = {
     operands: "",
     summary: "follow mailboxes, review patches, reply",
     notes: [
-      "Replies go where the mode of their list says: dry-run files them into the outbox folder.",
+      "Replies, and reports to mirrors on GitHub, go where the mode of their list says: dry-run files them into the",
+      "outbox folder.",
       "SIGTERM and SIGINT end it after the mail at hand.",
       "exit code: 0 ended, 2 could not run",
     ].join("\n"),
@@ -34,7 +35,7 @@ export const doctorCommand: CommandModule = {
   command: {
     name: "doctor",
     operands: "",
-    summary: "try configuration, journal, outbox, IMAP and SMTP, and say what to do",
+    summary: "try configuration, journal, outbox, IMAP, SMTP and mirrors, and say what to do",
     notes: "Reads mailboxes and sends nothing.\nexit code: 0 all is well, 1 something is not",
     options: [CONFIG],
     example: "p2plint doctor --config p2plint.json",
@@ -62,9 +63,9 @@ export const queueCommand: CommandModule = {
   command: {
     name: "queue",
     operands: "[ID…]",
-    summary: "list the replies and mails that wait, for their time or for a human",
+    summary: "list the replies, reports and mails that wait, for their time or for a human",
     notes: [
-      "With the ID of a reply, prints that reply.",
+      "With the ID of a reply or report, prints it.",
       "held: for approval; pending: to be sent; doubt: may have been sent, is looked for; parked: needs a human",
     ].join("\n"),
     options: [
@@ -82,7 +83,7 @@ export const approveCommand: CommandModule = {
   command: {
     name: "approve",
     operands: "ID…",
-    summary: "let held or parked replies go out, or parked mails be judged again",
+    summary: "let held or parked replies and reports go out, or parked mails be judged again",
     notes:
       "A running watch sends within seconds what is approved.\nexit code: 1 when an ID is not in the queue",
     options: [CONFIG, { name: "drop", value: null, help: "end them for good instead" }],

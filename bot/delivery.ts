@@ -1,6 +1,6 @@
 /**
- * The way of a post from the journal to its sink: claimed, delivered, ended. In doubt whether the other side has it,
- * it is looked for on the list before it is sent again; what cannot be told is left to a human.
+ * The way of a post from the journal to its sink: claimed, delivered, ended. In doubt whether the other side has a
+ * mail, it is looked for on the list before it is sent again; what cannot be told is left to a human.
  *
  * @module
  */
@@ -15,6 +15,7 @@ import {
   type Log,
   type Post,
   type PostRecord,
+  type ReplyPost,
 } from "./ports.ts";
 import { JOURNAL_RETRY_MS, type World } from "./world.ts";
 
@@ -38,9 +39,15 @@ export async function reviveClaims({ journal, sinks, clock, log }: World, config
     }
     const nextAt = claimedAt + config.limits.confirmSeconds * SECOND_MS;
     await journal.move(post.id, "doubt", "claimed by a process that ended", now, nextAt);
-    log.warn("in doubt", { id: post.id, to: post.inReplyTo, lookAt: new Date(nextAt).toISOString() });
+    log.warn("in doubt", { ...fieldsOf(post), lookAt: new Date(nextAt).toISOString() });
   }
 }
+
+/** What a log says of a post. */
+export const fieldsOf = (post: Post): Readonly<Record<string, string>> =>
+  post.kind === "reply"
+    ? { id: post.id, to: post.inReplyTo }
+    : { id: post.id, mirror: post.mirror, series: post.root };
 
 /** Delivers what may go out now. */
 export async function deliverDue(world: World, config: Config, signal: AbortSignal): Promise<void> {
@@ -48,8 +55,10 @@ export async function deliverDue(world: World, config: Config, signal: AbortSign
   for (const record of await journal.posts("pending", clock.now())) {
     if (signal.aborted) return;
     const { post } = record;
-    if ((await journal.optedOut([post.author])).has(post.author)) {
-      await journal.move(post.id, "dropped", "its author opted out", clock.now());
+    const moot = await mootness(world, post);
+    if (moot !== null) {
+      await journal.move(post.id, "dropped", moot, clock.now());
+      log.info("dropped", { ...fieldsOf(post), reason: moot });
       continue;
     }
     const limit = post.sink === "smtp" ? await limitFor(world, config, post) : null;
@@ -68,8 +77,21 @@ export async function deliverDue(world: World, config: Config, signal: AbortSign
   }
 }
 
-/** The limit that a post would break; null for none. */
-async function limitFor({ journal, clock }: World, { limits }: Config, post: Post): Promise<string | null> {
+/** Why nobody is to get a post any more; null: somebody is. */
+async function mootness({ journal }: World, post: Post): Promise<string | null> {
+  if (post.kind === "reply") {
+    return (await journal.optedOut([post.author])).has(post.author) ? "its author opted out" : null;
+  }
+  const later = await journal.overtaken(post.root);
+  return later === null ? null : `overtaken by v${later}`;
+}
+
+/** The limit that a mail would break; null for none. */
+async function limitFor(
+  { journal, clock }: World,
+  { limits }: Config,
+  post: ReplyPost,
+): Promise<string | null> {
   const now = clock.now();
   const hour = await journal.sentSince(now - HOUR_MS, post.list, post.author);
   if (hour.total >= limits.perHour) return `${limits.perHour} an hour`;
@@ -96,14 +118,17 @@ async function deliver(
     const said = await sink.deliver(post, signal);
     observe("delivered", { post: post.id });
     await noted(journal, post, said, clock, log, signal);
-    log.info("sent", { id: post.id, to: post.inReplyTo, by: sink.name, said });
+    log.info("sent", { ...fieldsOf(post), by: sink.name, said });
   } catch (error) {
     if (error instanceof JournalError) throw error;
     const now = clock.now();
     const problem = (error as Error).message;
     // What no sink foresees leaves everything open.
     const outcome = error instanceof DeliveryError ? error.outcome : "unknown";
-    if (outcome === "unknown" && !sink.isIdempotent) {
+    if (outcome === "moot") {
+      await journal.move(post.id, "dropped", problem, now);
+      log.info("dropped", { ...fieldsOf(post), reason: problem });
+    } else if (outcome === "unknown" && !sink.isIdempotent) {
       const nextAt = now + config.limits.confirmSeconds * SECOND_MS;
       await journal.move(post.id, "doubt", problem, now, nextAt);
       log.warn("in doubt", { id: post.id, problem, lookAt: new Date(nextAt).toISOString() });
@@ -144,6 +169,8 @@ export async function settleDoubts(world: World, config: Config, signal: AbortSi
   const { journal, clock, log, sources } = world;
   for (const { post } of await journal.posts("doubt", clock.now())) {
     if (signal.aborted) return;
+    // A report to a mirror leaves none: its sink is idempotent.
+    if (post.kind === "mirror") continue;
     const now = clock.now();
     let isBack = false;
     let problem: string | null = null;
@@ -156,13 +183,13 @@ export async function settleDoubts(world: World, config: Config, signal: AbortSi
     }
     if (isBack) {
       await journal.move(post.id, "sent", "found on the list", now);
-      log.info("sent", { id: post.id, to: post.inReplyTo, said: "found on the list" });
+      log.info("sent", { ...fieldsOf(post), said: "found on the list" });
     } else if (problem !== null) {
       await journal.move(post.id, "doubt", problem, now, now + config.limits.confirmSeconds * SECOND_MS);
       log.warn("still in doubt", { id: post.id, problem });
     } else if (comesBack(post, config)) {
       await journal.move(post.id, "pending", "not on the list: sent again", now);
-      log.warn("sent again", { id: post.id, to: post.inReplyTo });
+      log.warn("sent again", fieldsOf(post));
     } else {
       await journal.move(
         post.id,
@@ -176,7 +203,7 @@ export async function settleDoubts(world: World, config: Config, signal: AbortSi
 }
 
 /** Whether a post goes to a list that we read. */
-const comesBack = ({ recipients }: Post, { lists }: Config): boolean =>
+const comesBack = ({ recipients }: ReplyPost, { lists }: Config): boolean =>
   lists.some(({ address }) => recipients.some((each) => sameAddress(each) === sameAddress(address)));
 
 const sinkOf = (sinks: World["sinks"], { sink }: Post) => sinks.find(({ name }) => name === sink);

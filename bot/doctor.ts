@@ -5,11 +5,13 @@
  */
 
 import { dirname, fromFileUrl, join, resolve } from "@std/path";
-import type { Config } from "./watch_config.ts";
+import type { Config, MirrorConfig } from "./watch_config.ts";
+import { mirrorOf } from "./mirror/access.ts";
 import { journalOf, loadConfig } from "./opening.ts";
 import type { Arguments } from "./options.ts";
 import type { Log } from "./ports.ts";
 import { printable } from "./render/printable.ts";
+import { openRepository } from "./github/client.ts";
 import { verifySmtp } from "./sink/smtp.ts";
 import { examine } from "./source/imap.ts";
 import type { Terminal } from "./terminal.ts";
@@ -71,19 +73,50 @@ export async function examineAll(args: Arguments, terminal: Terminal): Promise<n
   } else {
     terminal.out("ok    smtp: none, and no list needs it\n");
   }
+  for (const mirror of config.mirrors) {
+    const isStatus = config.lists.some((list) =>
+      list.mirror?.name === mirror.name && list.mirror.report === "status"
+    );
+    await attempt(
+      `mirror ${mirror.name}`,
+      () => examineMirror(mirror, isStatus),
+      (access) => `${mirror.repository} is there; ${access}`,
+    );
+  }
   terminal.out("\nwatch needs no more than:\n");
   for (const permission of permissionsFor(config, path)) terminal.out(`  ${printable(permission)}\n`);
   return isWell ? 0 : 1;
 }
 
+/** @throws {Error} If the token does not see the repository, or may not do what a list wants */
+async function examineMirror(mirror: MirrorConfig, isStatus: boolean): Promise<string> {
+  const { client, repository } = mirrorOf(mirror, SILENT);
+  const mayWrite = await openRepository(client, repository).mayWrite();
+  // An App may set one with "statuses: write" alone, and of that nothing is said.
+  if (mayWrite === false && isStatus && mirror.app === null) {
+    throw new Error(`the token may not write to ${mirror.repository}, which a commit status needs`);
+  }
+  return mayWrite === null
+    ? "what the token may do is not said"
+    : mayWrite
+    ? "the token may write"
+    : "the token may comment at most";
+}
+
 /** The flags that let Deno do what this configuration asks for, and nothing else. */
 function permissionsFor(config: Config, path: string): readonly string[] {
-  const { accounts, smtp, metrics, state, outbox } = config;
+  const { accounts, smtp, mirrors, metrics, state, outbox } = config;
   const program = fromFileUrl(new URL("../", import.meta.url));
   const servers = smtp === null ? accounts : [...accounts, smtp];
-  const secrets = servers.flatMap(({ password }) => password === null ? [] : [password]);
+  const secrets = [
+    ...servers.map(({ password }) => password),
+    ...mirrors.map(({ token, app }) => app === null ? token : app.key),
+  ].filter((secret) => secret !== null);
   const files = [...secrets.map(({ file }) => file), ...servers.map(({ ca }) => ca)];
-  const hosts = servers.map(({ host, port }) => `${host}:${port}`);
+  const hosts = [
+    ...servers.map(({ host, port }) => `${host}:${port}`),
+    ...mirrors.map(({ api }) => hostOf(new URL(api))),
+  ];
   const listed = (name: string, values: readonly (string | null)[]) =>
     `--allow-${name}=${[...new Set(values.filter((value) => value !== null))].join(",")}`;
   return [
@@ -96,6 +129,9 @@ function permissionsFor(config: Config, path: string): readonly string[] {
   ];
 }
 
+const hostOf = ({ protocol, hostname, port }: URL): string =>
+  `${hostname}:${port === "" ? protocol === "https:" ? 443 : 80 : port}`;
+
 async function inspectJournal(config: Config): Promise<string> {
   const journal = journalOf(config);
   try {
@@ -104,7 +140,9 @@ async function inspectJournal(config: Config): Promise<string> {
       [...counts.values()].reduce((all, one) => all + one, 0);
     const parked = (mails.get("parked") ?? 0) + (posts.get("parked") ?? 0);
     const hint = parked > 0 ? `; ${parked} parked: see p2plint queue` : "";
-    return `${config.state}, version ${journal.version}, ${sum(mails)} mails, ${sum(posts)} replies${hint}`;
+    return `${config.state}, version ${journal.version}, ${sum(mails)} mails, ${
+      sum(posts)
+    } replies and reports${hint}`;
   } finally {
     await journal.close();
   }
@@ -128,6 +166,9 @@ function adviceFor(what: string, message: string): string | null {
   }
   if (/ECONNREFUSED|refused/i.test(message)) {
     return "Nothing listens there: correct host and port, or start the server.";
+  }
+  if (what.startsWith("mirror") && /: (?:401|403|404) |may not write/.test(message)) {
+    return "Correct the repository's name, or the rights of the token: contents and pull requests, statuses to set one.";
   }
   if (/ENOTFOUND|EAI_AGAIN|EDNS/.test(message)) {
     return "The host name is unknown: correct it, or look at the name server.";

@@ -8,11 +8,11 @@
 import type { Report } from "../rules/engine/types.ts";
 import meta from "../deno.json" with { type: "json" };
 import { checkInto, JUDGING } from "./check.ts";
-import { laterSpan } from "./head_lines.ts";
 import type { Auth, ClientOptions } from "./github/client.ts";
-import { GitHubError, type Pull } from "./github/port.ts";
-import { type Found, identified, publish, type Published, type Way } from "./github/publish.ts";
+import { GitHubError, NOT_ACCEPTABLE, type Pull } from "./github/port.ts";
+import { type Found, publish, type Published, type Way } from "./github/publish.ts";
 import { repositoryNamed, type Target, TargetError, targetNamed, targetOfEvent } from "./github/target.ts";
+import { allowedIn, foundIn, notJudgedIn } from "./github/verdict.ts";
 import { type Arguments, type CommandModule, UsageError } from "./options.ts";
 import { command, defused } from "./render/github.ts";
 import { printable } from "./render/printable.ts";
@@ -193,9 +193,6 @@ async function commitsFor(
   }
 }
 
-/** GitHub's answer to a request for a patch of more than 20,000 lines or 300 files. */
-const NOT_ACCEPTABLE = 406;
-
 /** Prints the findings as text, and keeps what was judged. In a workflow what it prints is kept from being a command. */
 class Seen implements Renderer {
   readonly reports: Report[] = [];
@@ -225,30 +222,6 @@ class Seen implements Renderer {
     return `${this.text.end(summary)}${this.stop === null ? "" : `::${this.stop}::\n`}`;
   }
 }
-
-function foundIn(reports: readonly Report[], { patches, root }: CommitSeries): readonly Found[] {
-  const inRepository = (path: string) => root === "" ? path : `${root}/${path}`;
-  return identified(reports.flatMap(({ findings, patch }) => {
-    const later = patches.slice(patches.findIndex(({ mail }) => mail === patch.mail) + 1);
-    return findings.map((finding) => {
-      const at = laterSpan(finding.at, later);
-      return { finding, atHead: at === null ? null : { ...at, path: inRepository(at.path) } };
-    });
-  }));
-}
-
-const notJudgedIn = (reports: readonly Report[]): string[] =>
-  reports.flatMap(({ patch: { mail, defects }, unseen }) => [
-    ...defects.map(({ reason }) => `${mail.input}: ${reason}`),
-    ...unseen.map(({ what, reason }) => `${mail.input}: ${what}: ${reason}`),
-  ]);
-
-const allowedIn = (reports: readonly Report[]): string[] =>
-  reports.flatMap(({ suppressed }) =>
-    suppressed.filter(({ byPatch }) => byPatch).map(({ finding: { at, message, rule }, reason }) =>
-      `${at.path}:${at.line}: ${message} [${rule}]: "${reason}"`
-    )
-  );
 
 const isRefused = (way: Way) => typeof way === "object" && "refused" in way;
 

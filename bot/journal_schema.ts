@@ -57,4 +57,32 @@ export const MIGRATIONS: readonly string[] = [
     address TEXT PRIMARY KEY, message_id TEXT NOT NULL, at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // A report to a mirror has none of a mail's fields. Foreign keys are off while the steps run.
+  `
+  CREATE TABLE post_of_any_kind (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL,
+    message_id TEXT UNIQUE, in_reply_to TEXT, sender TEXT, recipients TEXT, author TEXT, thread TEXT,
+    mirror TEXT, root TEXT, until INTEGER,
+    text TEXT NOT NULL, list TEXT NOT NULL, sink TEXT NOT NULL,
+    state TEXT NOT NULL, reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    made_at INTEGER NOT NULL, next_at INTEGER NOT NULL DEFAULT 0,
+    claimed_at INTEGER NOT NULL DEFAULT 0, ended_at INTEGER, confirmed_at INTEGER,
+    CHECK (CASE kind
+      WHEN 'reply' THEN NOT (message_id IS NULL OR in_reply_to IS NULL OR sender IS NULL OR recipients IS NULL
+        OR author IS NULL OR thread IS NULL)
+      WHEN 'mirror' THEN NOT (mirror IS NULL OR root IS NULL OR until IS NULL)
+      ELSE false END)
+  ) STRICT;
+  INSERT INTO post_of_any_kind (id, kind, message_id, in_reply_to, sender, recipients, author, thread, text, list,
+      sink, state, reason, attempts, made_at, next_at, claimed_at, ended_at, confirmed_at)
+    SELECT id, 'reply', message_id, in_reply_to, sender, recipients, author, thread, text, list,
+      sink, state, reason, attempts, made_at, next_at, claimed_at, ended_at, confirmed_at
+    FROM post ORDER BY rowid;
+  DROP TABLE post;
+  ALTER TABLE post_of_any_kind RENAME TO post;
+  CREATE INDEX post_open ON post (state, next_at) WHERE state NOT IN ('sent', 'dropped');
+  CREATE INDEX post_thread ON post (thread);
+  CREATE INDEX post_claimed ON post (claimed_at);
+  `,
 ];

@@ -14,10 +14,12 @@ import {
   JournalError,
   type MailRecord,
   type MailState,
+  type MirrorPost,
   type Outcome,
   type Post,
   type PostRecord,
   type PostState,
+  type ReplyPost,
   type Taken,
 } from "./ports.ts";
 
@@ -47,9 +49,11 @@ export function openJournal(path: string, options: JournalOptions): Journal & { 
     const db = new DatabaseSync(path);
     // One transaction that is lost with the power may be the mark that a mail was sent: FULL, not NORMAL.
     db.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`);
-    db.exec("PRAGMA foreign_keys = ON");
     if (options.maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${options.maxPages}`);
+    // A step may make a table anew that others refer to (sqlite.org/lang_altertable.html, 7).
+    db.exec("PRAGMA foreign_keys = OFF");
     migrate(db, path);
+    db.exec("PRAGMA foreign_keys = ON");
     return new SqliteJournal(db, options.now);
   } catch (cause) {
     if (cause instanceof JournalError) throw cause;
@@ -108,12 +112,12 @@ class SqliteJournal implements Journal {
     });
   }
 
-  ownPosts(ids: readonly string[]): Promise<readonly PostRecord[]> {
+  ownPosts(ids: readonly string[]): Promise<readonly PostRecord<ReplyPost>[]> {
     return this.#do("look for posts", () =>
       this.#rows(
         "SELECT * FROM post WHERE message_id IN (SELECT value FROM json_each(?))",
         JSON.stringify(ids),
-      ).map(toPost));
+      ).map((row) => ({ ...toRecord(row), post: toReply(row) })));
   }
 
   take(mails: readonly Taken[], cursor: Cursor): Promise<void> {
@@ -220,21 +224,18 @@ class SqliteJournal implements Journal {
     for (const key of keys) this.#run("INSERT OR IGNORE INTO series_key VALUES (?, ?)", key, root);
     for (const { post, state, reason } of posts) {
       this.#run(
-        `INSERT OR IGNORE INTO post (id, message_id, in_reply_to, sender, recipients, text, list, author, thread,
-             sink, state, reason, made_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT OR IGNORE INTO post (id, kind, text, list, sink, state, reason, made_at,
+             message_id, in_reply_to, sender, recipients, author, thread, mirror, root, until)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         post.id,
-        post.messageId,
-        post.inReplyTo,
-        post.sender,
-        JSON.stringify(post.recipients),
+        post.kind,
         post.text,
         post.list,
-        post.author,
-        post.thread,
         post.sink,
         state,
         reason,
         this.now(),
+        ...ofItsKind(post),
       );
     }
     for (const finding of findings) {
@@ -271,6 +272,19 @@ class SqliteJournal implements Journal {
          WHERE k.key IN (SELECT value FROM json_each(?)) AND s.version > ?`,
         JSON.stringify(keys),
         version,
+      );
+      return row?.["version"] == null ? null : number(row, "version");
+    });
+  }
+
+  overtaken(root: string): Promise<number | null> {
+    return this.#do("look for a later version", () => {
+      const row = this.#row(
+        `SELECT max(later.version) AS version
+         FROM series JOIN series_key own ON own.root = series.root JOIN series_key other ON other.key = own.key
+           JOIN series later ON later.root = other.root
+         WHERE series.root = ? AND later.version > series.version`,
+        root,
       );
       return row?.["version"] == null ? null : number(row, "version");
     });
@@ -528,20 +542,47 @@ function toMail(row: Row): MailRecord & { readonly takenAt: number; readonly att
   };
 }
 
-function toPost(row: Row): PostRecord {
+/** The columns that only one kind of post has: of a reply, of a report to a mirror. */
+function ofItsKind(post: Post): readonly Value[] {
+  if (post.kind === "mirror") {
+    return [null, null, null, null, null, null, post.mirror, post.root, post.until];
+  }
+  const { messageId, inReplyTo, sender, recipients, author, thread } = post;
+  return [messageId, inReplyTo, sender, JSON.stringify(recipients), author, thread, null, null, null];
+}
+
+const toPost = (row: Row): PostRecord => ({
+  ...toRecord(row),
+  post: text(row, "kind") === "mirror" ? toMirror(row) : toReply(row),
+});
+
+const toReply = (row: Row): ReplyPost => ({
+  kind: "reply",
+  id: text(row, "id"),
+  messageId: text(row, "message_id"),
+  inReplyTo: text(row, "in_reply_to"),
+  sender: text(row, "sender"),
+  recipients: JSON.parse(text(row, "recipients")),
+  text: text(row, "text"),
+  list: text(row, "list"),
+  author: text(row, "author"),
+  thread: text(row, "thread"),
+  sink: text(row, "sink") as ReplyPost["sink"],
+});
+
+const toMirror = (row: Row): MirrorPost => ({
+  kind: "mirror",
+  id: text(row, "id"),
+  mirror: text(row, "mirror"),
+  root: text(row, "root"),
+  until: number(row, "until"),
+  text: text(row, "text"),
+  list: text(row, "list"),
+  sink: text(row, "sink") as MirrorPost["sink"],
+});
+
+function toRecord(row: Row): Omit<PostRecord, "post"> {
   return {
-    post: {
-      id: text(row, "id"),
-      messageId: text(row, "message_id"),
-      inReplyTo: text(row, "in_reply_to"),
-      sender: text(row, "sender"),
-      recipients: JSON.parse(text(row, "recipients")),
-      text: text(row, "text"),
-      list: text(row, "list"),
-      author: text(row, "author"),
-      thread: text(row, "thread"),
-      sink: text(row, "sink") as Post["sink"],
-    },
     state: text(row, "state") as PostState,
     reason: text(row, "reason"),
     attempts: number(row, "attempts"),

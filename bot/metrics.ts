@@ -53,7 +53,7 @@ export function createMetrics(
   });
   const posts = new Gauge({
     name: "p2plint_posts",
-    help: "Replies in the journal by state",
+    help: "Replies and reports in the journal by state",
     labelNames: ["state"],
     registers,
   });

@@ -1,5 +1,5 @@
 /**
- * What a judged series comes to: which findings are mailed, to whom, and what is remembered. Pure.
+ * What a judged series comes to: which findings are told, to whom, and what is remembered. Pure.
  *
  * @module
  */
@@ -9,8 +9,18 @@ import type { Confidence, Finding, Patch, Report, Severity } from "../rules/engi
 import type { Config } from "./watch_config.ts";
 import { foreignPath, postMessageId } from "./intake.ts";
 import { sameAddress } from "./mailboxes.ts";
+import { mirrorPosts } from "./mirror/posts.ts";
 import { problemsOf } from "./outgoing.ts";
-import type { FindingRecord, MailRecord, MailState, Outcome, Post, PostState, Said } from "./ports.ts";
+import type {
+  FindingRecord,
+  MailRecord,
+  MailState,
+  Outcome,
+  Post,
+  PostState,
+  ReplyPost,
+  Said,
+} from "./ports.ts";
 import { recipientsOf } from "./recipients.ts";
 import { type Remark, replyText } from "./render/reply.ts";
 
@@ -75,6 +85,8 @@ export function outcomeOf(given: Case, config: Config): Outcome {
   const before = said.filter((each) => each.version < version);
   const now = new Set(reports.flatMap(({ findings }) => findings.map(({ fingerprint }) => fingerprint)));
   const candidates: Candidate[] = [];
+  const told = new Map<string, readonly Finding[]>();
+  let isForeign = false;
   const findings: FindingRecord[] = [];
   const byId = new Map(mails.map((mail) => [mail.messageId, mail]));
   for (const report of reports) {
@@ -86,11 +98,13 @@ export function outcomeOf(given: Case, config: Config): Outcome {
     const foreign = foreignPath(report.patch);
     if (foreign !== null) {
       end("skipped", `for another project: the kernel has no folder ${foreign}`);
+      isForeign = true;
       continue;
     }
     findings.push(...report.findings.map((finding) => toRecord(finding, mail.messageId)));
     const open = report.findings.filter((finding) => isMailed(finding, config));
     const left = open.filter(({ fingerprint }) => !judged.has(fingerprint));
+    told.set(mail.messageId, left);
     if (left.length === 0) {
       const fault = report.faults[0];
       if (fault !== undefined) {
@@ -147,7 +161,8 @@ export function outcomeOf(given: Case, config: Config): Outcome {
     }
     const id = postIdOf(mail.messageId);
     const isFirst = posts.length === 0;
-    const post: Post = {
+    const post: ReplyPost = {
+      kind: "reply",
       id,
       messageId: postMessageId(id, config),
       inReplyTo: mail.messageId,
@@ -192,7 +207,10 @@ export function outcomeOf(given: Case, config: Config): Outcome {
       ...finding,
       post: saidBy.get(`${finding.fingerprint} ${finding.messageId}`) ?? null,
     })),
-    posts,
+    // A mirror is of the kernel.
+    posts: isForeign
+      ? posts
+      : [...posts, ...mirrorPosts({ root, version, mails, reports, told, now: given.now }, config)],
   };
 }
 

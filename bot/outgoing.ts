@@ -8,7 +8,7 @@
 import { readAddresses } from "../rules/engine/address.ts";
 import { bodyOffset, readFields } from "../rules/engine/header.ts";
 import { sameAddress } from "./mailboxes.ts";
-import type { Post } from "./ports.ts";
+import type { ReplyPost } from "./ports.ts";
 import { isAscii } from "./render/header.ts";
 
 const MAX_BYTES = 64 * 1024;
@@ -36,7 +36,7 @@ const REQUIRED = [
 ];
 
 /** What is wrong with a composed post; empty when it may leave. */
-export function problemsOf({ text, messageId, inReplyTo, recipients, sender }: Post): readonly string[] {
+export function problemsOf({ text, messageId, inReplyTo, recipients, sender }: ReplyPost): readonly string[] {
   const problems: string[] = [];
   const want = (isFine: boolean, problem: string) => {
     if (!isFine) problems.push(problem);

@@ -1,5 +1,5 @@
 /**
- * The ends of the watcher: where mails come from, where replies go, what is remembered, what time it is. Interfaces
+ * The ends of the watcher: where mails come from, where posts go, what is remembered, what time it is. Interfaces
  * and the data that crosses them; no code but the errors. What stands behind a port may fail, and says how.
  *
  * @module
@@ -80,20 +80,26 @@ export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
 }
 
-/** A reply, composed. */
-export interface Post {
-  /** 20 hex digits, from the id of the patch: the same patch always gives the same post. */
+/** What a judged series brings somebody: a mail in answer to a patch, or a report to a mirror on GitHub. */
+export type Post = ReplyPost | MirrorPost;
+
+interface AnyPost {
+  /** 20 hex digits, from what it is about: the same patch or series always gives the same post. */
   readonly id: string;
+  /** The list or sender address that it is counted for. */
+  readonly list: string;
+  readonly text: string;
+}
+
+/** A reply, composed. Its text is head and body, LF line ends. */
+export interface ReplyPost extends AnyPost {
+  readonly kind: "reply";
   readonly messageId: string;
   /** Message-ID of the patch. */
   readonly inReplyTo: string;
   /** Envelope sender and recipients. */
   readonly sender: string;
   readonly recipients: readonly string[];
-  /** Head and body, LF line ends. */
-  readonly text: string;
-  /** The list or sender address that it is counted for. */
-  readonly list: string;
   /** Address of the patch's author, lower case: counted too. */
   readonly author: string;
   /** Message-ID at the root of the thread. */
@@ -101,13 +107,25 @@ export interface Post {
   readonly sink: "outbox" | "smtp";
 }
 
-/** Where replies go. */
-export interface Sink {
-  readonly name: "outbox" | "smtp";
+/** What a mailed series comes to, for its pull request in a mirror. Its text is the JSON of a `MailedSeries`. */
+export interface MirrorPost extends AnyPost {
+  readonly kind: "mirror";
+  /** The mirror's name in the configuration. */
+  readonly mirror: string;
+  /** Message-ID of the cover or first patch. */
+  readonly root: string;
+  /** Until when its pull request is waited for, milliseconds of the epoch. */
+  readonly until: number;
+  readonly sink: "outbox" | "github";
+}
+
+/** Where posts go. A sink is given those that name it, and no other. */
+export interface Sink<Of extends Post = Post> {
+  readonly name: Of["sink"];
   /** Whether delivering the same post twice is the same as once. */
   readonly isIdempotent: boolean;
   /** @returns What the other side said @throws {DeliveryError} */
-  deliver(post: Post, signal: AbortSignal): Promise<string>;
+  deliver(post: Of, signal: AbortSignal): Promise<string>;
 }
 
 /** A post did not get through. */
@@ -116,9 +134,14 @@ export class DeliveryError extends Error {
 
   /**
    * @param outcome `later`: it was not taken, another try may work; `never`: it was refused for good; `unknown`: the
-   * connection broke when it may have been taken already
+   * connection broke when it may have been taken already; `moot`: what it is for is not there, and is no longer
+   * waited for
    */
-  constructor(message: string, readonly outcome: "later" | "never" | "unknown", options?: ErrorOptions) {
+  constructor(
+    message: string,
+    readonly outcome: "later" | "never" | "unknown" | "moot",
+    options?: ErrorOptions,
+  ) {
     super(message, options);
   }
 }
@@ -220,8 +243,8 @@ export interface Outcome {
 export type PostState = "held" | "pending" | "sending" | "doubt" | "sent" | "parked" | "dropped";
 
 /** A post with where it stands. */
-export interface PostRecord {
-  readonly post: Post;
+export interface PostRecord<Of extends Post = Post> {
+  readonly post: Of;
   readonly state: PostState;
   readonly reason: string;
   readonly attempts: number;
@@ -256,8 +279,8 @@ export interface Journal {
   cursor(account: string, mailbox: string, validity: string): Promise<Cursor | null>;
   /** Of these Message-IDs those that the journal has. */
   known(ids: readonly string[]): Promise<ReadonlySet<string>>;
-  /** Of these Message-IDs those of posts of ours. */
-  ownPosts(ids: readonly string[]): Promise<readonly PostRecord[]>;
+  /** Of these Message-IDs those of replies of ours. */
+  ownPosts(ids: readonly string[]): Promise<readonly PostRecord<ReplyPost>[]>;
   /** Stores what became of the letters of a parcel, and moves the cursor past them. */
   take(mails: readonly Taken[], cursor: Cursor): Promise<void>;
   /** Marks posts that came back from a list. */
@@ -272,6 +295,8 @@ export interface Journal {
   settle(outcomes: readonly Outcome[]): Promise<void>;
   /** The newest version above this one of the series with one of these keys; null when there is none. */
   laterVersion(keys: readonly string[], version: number): Promise<number | null>;
+  /** The newest later version of a series that was judged; null when there is none. */
+  overtaken(root: string): Promise<number | null>;
   /** What was said of earlier versions of the series with one of these keys. */
   said(keys: readonly string[], version: number): Promise<readonly Said[]>;
   /** Of these fingerprints those that somebody gave a verdict on. */
@@ -286,9 +311,9 @@ export interface Journal {
   claim(post: string, now: number): Promise<boolean>;
   /** Where a post stands now; `nextAt` is when it is looked at again. */
   move(post: string, state: PostState, reason: string, now: number, nextAt?: number): Promise<void>;
-  /** Posts that were claimed since a time: in all, for a list, for an author. */
+  /** Mails that were claimed since a time: in all, for a list, for an author. */
   sentSince(since: number, list: string, author: string): Promise<Sent>;
-  /** Posts to a thread that were not dropped. */
+  /** Replies to a thread that were not dropped. */
   postsInThread(thread: string): Promise<number>;
   /** Everything that waits for a human or for its time. */
   queue(): Promise<Queue>;

@@ -10,7 +10,7 @@ import type { Journal, PostRecord, Queue } from "./ports.ts";
 import { printable, printableJson, printableLines } from "./render/printable.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Lists what waits, or prints replies. */
+/** Lists what waits, or prints replies and reports. */
 export const runQueue = (args: Arguments, terminal: Terminal): Promise<number> =>
   withJournal(args, (journal) => list(journal, args, terminal));
 
@@ -50,10 +50,14 @@ async function list(journal: Journal, { operands, values }: Arguments, terminal:
 }
 
 function postLine({ post, state, reason, madeAt }: PostRecord): string {
-  const subject = /^Subject: (.*(?:\n .*)*)/m.exec(post.text)?.[1]?.replace(/\n /g, " ") ?? "";
+  const about = post.kind === "reply"
+    ? /^Subject: (.*(?:\n .*)*)/m.exec(post.text)?.[1]?.replace(/\n /g, " ") ?? ""
+    : `series ${post.root} on ${post.mirror}`;
+  const what = post.kind === "reply" ? "reply" : "report";
   return printable(
-    `${state.padEnd(8)} ${ago(madeAt)} reply ${post.id} for ${post.list}: ${subject}: ${reason}`,
-  ) + "\n";
+    `${state.padEnd(8)} ${ago(madeAt)} ${what} ${post.id} for ${post.list}: ${about}: ${reason}`,
+  ) +
+    "\n";
 }
 
 function showPosts({ posts }: Queue, ids: readonly string[], terminal: Terminal): number {
@@ -61,7 +65,7 @@ function showPosts({ posts }: Queue, ids: readonly string[], terminal: Terminal)
   for (const id of ids) {
     const record = posts.find(({ post }) => post.id === id);
     if (record === undefined) {
-      terminal.err(`p2plint: no reply ${printable(id)} waits\n`);
+      terminal.err(`p2plint: no reply or report ${printable(id)} waits\n`);
       code = 1;
       continue;
     }

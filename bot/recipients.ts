@@ -33,7 +33,8 @@ export interface Audience {
   readonly places: readonly Place[];
 }
 
-const CAUTION: readonly Mode[] = ["off", "dry-run", "moderated", "send"];
+/** From the one that says least to the one that says most. */
+export const CAUTION: readonly Mode[] = ["off", "dry-run", "moderated", "send"];
 
 /** The list id in a List-Id header (RFC 2919): what stands in the angle brackets, or all of it. */
 export const listIdOf = (value: string): string =>

@@ -8,7 +8,7 @@
 import type { Mail } from "../rules/engine/types.ts";
 import type { Config } from "./watch_config.ts";
 import { sameAddress, split } from "./mailboxes.ts";
-import type { FindingRecord, PostRecord, Verb, Verdict } from "./ports.ts";
+import type { FindingRecord, PostRecord, ReplyPost, Verb, Verdict } from "./ports.ts";
 
 /** A line that speaks to us. */
 export interface Command {
@@ -59,7 +59,7 @@ export interface Judgement {
  */
 export function judgeReply(
   mail: Mail,
-  posts: readonly { readonly record: PostRecord; readonly findings: readonly FindingRecord[] }[],
+  posts: readonly { readonly record: PostRecord<ReplyPost>; readonly findings: readonly FindingRecord[] }[],
   config: Config,
 ): Judgement {
   const nothing = (reason: string): Judgement => ({ verdicts: [], optOut: null, reason });

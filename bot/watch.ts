@@ -11,10 +11,11 @@ import { readMail } from "../rules/engine/mail.ts";
 import { assemble } from "../rules/engine/series.ts";
 import type { Address, Mail, Patch } from "../rules/engine/types.ts";
 import type { Config } from "./watch_config.ts";
-import { deliverDue, reviveClaims, settleDoubts } from "./delivery.ts";
+import { deliverDue, fieldsOf, reviveClaims, settleDoubts } from "./delivery.ts";
 import { type Admission, admit, postIdsIn, postMessageId } from "./intake.ts";
 import { sameAddress } from "./mailboxes.ts";
 import { endAll, outcomeOf, seriesKeys, threadOf } from "./outcome.ts";
+import { isMirrored } from "./mirror/posts.ts";
 import {
   ConnectionError,
   JournalError,
@@ -230,7 +231,8 @@ class Watcher {
     if (admission.act === "own") return ended("own", "sent by us, seen again");
     if (bytes === null) return ended("skipped", "gone before it was fetched");
     if (admission.act === "answer") return await this.#answer(ended, bytes, admission.posts);
-    const matters = head.subject.index !== 0 && this.world.prefilter.mayMatter(bytes);
+    const matters = head.subject.index !== 0 &&
+      (isMirrored(head, this.config) || this.world.prefilter.mayMatter(bytes));
     return {
       ...ended("waiting", "for its series, or a later version of it"),
       bytes: matters ? bytes : null,
@@ -409,7 +411,7 @@ class Watcher {
       }),
     };
     for (const { post, state, reason } of outcome.posts) {
-      log.info("reply", { id: post.id, to: post.inReplyTo, state, reason });
+      log.info(post.kind === "reply" ? "reply" : "report", { ...fieldsOf(post), state, reason });
     }
     return outcome;
   }

@@ -88,8 +88,19 @@ const smtp = object({
 export type Smtp = ReturnType<typeof smtp>;
 
 const MODE = oneOf("off", "dry-run", "moderated", "send");
-/** What happens with replies for a list. */
+/** What happens with replies and reports for a list. */
 export type Mode = ReturnType<typeof MODE>;
+
+const mirrorPolicy = object({
+  /** One of {@link Config.mirrors}. */
+  name: required(NAME),
+  /** `comments`: as `p2plint github` reports on a pull request; `status`: one commit status. */
+  report: required(oneOf("comments", "status")),
+  /** Its own: a list may want the mirror and no mail. */
+  mode: optional(MODE, "dry-run"),
+});
+/** What a list wants to be reported to its mirror. */
+export type MirrorPolicy = ReturnType<typeof mirrorPolicy>;
 
 const list = object({
   /** As in its List-Id header. */
@@ -102,6 +113,7 @@ const list = object({
   cc: optional(listOf(ADDRESS), []),
   /** Domain that the envelope sender (Return-Path) of its mail must have: a List-Id alone is easily forged. */
   returnPathDomain: optional(nullable(HOST), null),
+  mirror: optional(nullable(mirrorPolicy), null),
 });
 /** A list that mails may come through. */
 export type ListPolicy = ReturnType<typeof list>;
@@ -109,6 +121,32 @@ export type ListPolicy = ReturnType<typeof list>;
 const sender = object({ address: required(ADDRESS), mode: optional(MODE, "dry-run") });
 /** Somebody whose patches are judged when they come directly. */
 export type SenderPolicy = ReturnType<typeof sender>;
+
+const app = object({
+  id: required(text("the number of a GitHub App", /^\d+$/)),
+  installation: required(whole(1, Number.MAX_SAFE_INTEGER)),
+  /** PEM. */
+  key: required(SECRET),
+});
+
+const mirror = object({
+  name: required(NAME),
+  repository: required(text("OWNER/NAME", /^[\w.-]{1,100}\/[\w.-]{1,100}$/)),
+  /** A token goes over the network as it is: without TLS to this machine only. */
+  api: optional(
+    text(
+      "an https address such as https://HOST/api/v3",
+      /^(?:https:\/\/[\w.-]+|http:\/\/(?:127\.0\.0\.1|localhost))(?::\d+)?(?:\/[\w./-]*)?$/,
+    ),
+    "https://api.github.com",
+  ),
+  token: optional(nullable(SECRET), null),
+  app: optional(nullable(app), null),
+  /** For so long a pull request is waited for; no longer than anything is tried. */
+  waitHours: optional(whole(1, 48), 24),
+});
+/** A repository on GitHub in which mailed series become pull requests. */
+export type MirrorConfig = ReturnType<typeof mirror>;
 
 const reply = object({
   minSeverity: optional(oneOf("error", "warning", "note"), "warning" as Severity),
@@ -168,6 +206,7 @@ const shape = object({
   smtp: optional(nullable(smtp), null),
   lists: required(listOf(list)),
   senders: optional(listOf(sender), []),
+  mirrors: optional(listOf(mirror), []),
   kernel: optional(nullable(text("a release such as 6.12", /^\d+\.\d+$/)), null),
   intake: optional(intake, intake({}, "", [])),
   reply: optional(reply, reply({}, "", [])),
@@ -214,10 +253,15 @@ export function readConfig(json: string, path: string): Config {
       ca: config.smtp.ca === null ? null : from(config.smtp.ca),
       password: config.smtp.password === null ? null : withFile(config.smtp.password),
     },
+    mirrors: config.mirrors.map((each) => ({
+      ...each,
+      token: each.token === null ? null : withFile(each.token),
+      app: each.app === null ? null : { ...each.app, key: withFile(each.app.key) },
+    })),
   };
 }
 
-function contradictions({ accounts, lists, senders, smtp }: Config): string[] {
+function contradictions({ accounts, lists, senders, smtp, mirrors }: Config): string[] {
   const problems: string[] = [];
   const twice = (what: string, values: readonly string[]) => {
     const again = values.find((value, ordinal) => values.indexOf(value) !== ordinal);
@@ -234,6 +278,15 @@ function contradictions({ accounts, lists, senders, smtp }: Config): string[] {
   const sends = [...lists, ...senders].find(({ mode }) => mode === "send" || mode === "moderated");
   if (sends !== undefined && smtp === null) {
     problems.push(`${sends.address} has mode ${sends.mode}, and there is no smtp`);
+  }
+  twice("mirror", mirrors.map(({ name }) => name));
+  for (const { name, token, app } of mirrors) {
+    if ((token === null) === (app === null)) problems.push(`mirror "${name}" needs either token or app`);
+  }
+  for (const { id, mirror } of lists) {
+    if (mirror !== null && !mirrors.some(({ name }) => name === mirror.name)) {
+      problems.push(`list "${id}" names the mirror "${mirror.name}", and there is none`);
+    }
   }
   if (smtp !== null && (smtp.user === null) !== (smtp.password === null)) {
     problems.push("smtp.user and smtp.password need each other");

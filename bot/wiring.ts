@@ -60,8 +60,6 @@ function certificate(path: string | null): string | null {
 export async function worldOf(config: Config, log: Log, journal: Journal, observe: Observer): Promise<World> {
   const kernel = config.kernel === null ? null : config.kernel.split(".").map(Number) as unknown as Version;
   const sources: readonly Source[] = imapOptionsOf(config, log).map(imapSource);
-  const sinks: Sink[] = [outboxSink(config.outbox)];
-  if (config.smtp !== null) sinks.push(smtpSink(smtpOptionsOf(config.smtp)));
   const chosen = rules.filter((rule) => appliesTo(rule, kernel) && !config.reply.disable.includes(rule.id));
   const judging = {
     rules: chosen,
@@ -69,12 +67,28 @@ export async function worldOf(config: Config, log: Log, journal: Journal, observ
     kernel,
     minConfidence: "low",
   } as const;
+  const reviewer = await reviewerFor(judging, null);
+  const sinks: Sink[] = [outboxSink(config.outbox)];
+  if (config.smtp !== null) sinks.push(smtpSink(smtpOptionsOf(config.smtp)));
+  if (config.mirrors.length > 0) {
+    const [{ githubSink }, { mirrorOf }] = await Promise.all([
+      import("./mirror/sink.ts"),
+      import("./mirror/access.ts"),
+    ]);
+    sinks.push(githubSink({
+      mirrors: config.mirrors.map((each) => mirrorOf(each, log)),
+      review: (patches) => reviewer.review(patches),
+      judged: (fingerprints) => journal.judged(fingerprints),
+      archive: config.bot.archive,
+      clock: systemClock,
+    }));
+  }
   return {
     sources,
     sinks,
     journal,
     clock: systemClock,
-    reviewer: await reviewerFor(judging, null),
+    reviewer,
     prefilter: createPrefilter(WORDS),
     log,
     observe,

@@ -15,11 +15,14 @@ import {
   type Failure,
   type GitHub,
   GitHubError,
+  type GitHubRepository,
   type LineComment,
+  type ListedPull,
   type OwnComment,
   type OwnThread,
   type Pull,
   type RepositoryName,
+  type Status,
 } from "./port.ts";
 import { RESOLVE, STATE } from "./queries.ts";
 
@@ -34,6 +37,10 @@ export interface ClientOptions {
   readonly log: (text: string) => void;
   /** How long a second is: 1000 outside of tests. */
   readonly secondMs?: number;
+  /** Seconds that a limit of GitHub is waited for at most; 300 unless told. */
+  readonly maxWaitSeconds?: number;
+  /** Ends what is under way. */
+  readonly signal?: AbortSignal;
 }
 
 /** A token; or what Octokit takes as a strategy of authentication, with its options. */
@@ -42,12 +49,14 @@ export type Auth = string | {
   readonly options: Readonly<Record<string, unknown>>;
 };
 
-/** The name of our check runs. */
+/** The name of our check runs and statuses. */
 export const CHECK_NAME = "p2plint";
 
 /** Longer than a limit by the minute; by the hour nobody waits for a check. */
 const MAX_WAIT_S = 300;
 const MAX_WAITS = 3;
+/** A server that is silent for so long says nothing any more. */
+const TIMEOUT_MS = 60_000;
 /** Of anything that comes in pages. */
 const PAGE = 100;
 const SECOND_MS = 1000;
@@ -60,18 +69,24 @@ type Client = InstanceType<typeof Octokit>;
 /**
  * Deno's fetch sends a request again when a connection that it had kept open breaks, a POST that was carried out
  * included. On a connection of its own a write is sent once.
+ *
+ * @param end Ends the requests that are under way
  */
-function fetchOnce(): typeof fetch {
+function fetchOnce(end: AbortSignal | undefined): typeof fetch {
   const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-  return (input, init) => fetch(input, init?.method === "GET" ? init : { ...init, client });
+  return (input, init) => {
+    const signal = AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(end === undefined ? [] : [end])]);
+    return fetch(input, { ...init, signal, ...(init?.method === "GET" ? {} : { client }) });
+  };
 }
 
 /** Octokit with patience; without the time between two writes where a test has no second to lose. */
-function clientFor({ baseUrl, auth, userAgent, log, secondMs = SECOND_MS }: ClientOptions): Client {
+function clientFor(options: ClientOptions): Client {
+  const { baseUrl, auth, userAgent, log, secondMs = SECOND_MS, maxWaitSeconds = MAX_WAIT_S } = options;
   const wait =
     (kind: string) =>
     (seconds: number, options: { method: string; url: string }, _: unknown, count: number) => {
-      const isWorth = count < MAX_WAITS && seconds <= MAX_WAIT_S;
+      const isWorth = count < MAX_WAITS && seconds <= maxWaitSeconds;
       log(
         `${kind} limit of GitHub at ${options.method} ${options.url}: ${
           isWorth ? `waiting ${seconds} s` : "giving up"
@@ -88,7 +103,7 @@ function clientFor({ baseUrl, auth, userAgent, log, secondMs = SECOND_MS }: Clie
   return new (Octokit.plugin(retry, throttling))({
     baseUrl: baseUrl.replace(/\/+$/, ""),
     userAgent,
-    request: { fetch: fetchOnce() },
+    request: { fetch: fetchOnce(options.signal) },
     ...(typeof auth === "string" ? { auth } : { authStrategy: auth.strategy, auth: auth.options }),
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     retry: { retryAfterBaseValue: secondMs, doNotRetry: FINAL },
@@ -124,8 +139,49 @@ export async function pullOf(
 }
 
 /** A pull request. */
-export function openPull(options: ClientOptions, { owner, name }: RepositoryName, number: number): GitHub {
+export const openPull = (options: ClientOptions, repository: RepositoryName, number: number): GitHub =>
+  pullOn(clientFor(options), repository, number);
+
+/** A repository with its pull requests. */
+export function openRepository(options: ClientOptions, repository: RepositoryName): GitHubRepository {
   const octokit = clientFor(options);
+  const { rest } = octokit;
+  const at = { owner: repository.owner, repo: repository.name };
+  const shown = `${repository.owner}/${repository.name}`;
+  return {
+    async mayWrite() {
+      const { data } = await asked(`see the repository ${shown}`, () => rest.repos.get(at));
+      return data.permissions?.push ?? null;
+    },
+    async openPulls(most) {
+      const pulls: ListedPull[] = [];
+      await asked(`list the open pull requests of ${shown}`, () =>
+        octokit.paginate(
+          rest.pulls.list,
+          { ...at, state: "open", sort: "updated", direction: "desc", per_page: PAGE },
+          ({ data }, done) => {
+            for (const { number, title, head, base } of data) {
+              pulls.push({
+                number,
+                title,
+                isOpen: true,
+                headCommit: head.sha,
+                baseCommit: base.sha,
+                // A fork that is gone is null, whatever the types say.
+                isFork: (head.repo as { full_name: string } | null)?.full_name !== base.repo.full_name,
+              });
+            }
+            if (pulls.length >= most) done();
+            return [];
+          },
+        ));
+      return pulls.slice(0, most);
+    },
+    pullAt: (number) => pullOn(octokit, repository, number),
+  };
+}
+
+function pullOn(octokit: Client, { owner, name }: RepositoryName, number: number): GitHub {
   const { rest } = octokit;
   const at = { owner, repo: name };
   const pull = { ...at, pull_number: number };
@@ -204,6 +260,42 @@ export function openPull(options: ClientOptions, { owner, name }: RepositoryName
       await asked(
         "update a check run",
         () => rest.checks.update({ ...at, check_run_id: run, ...bodyOf(output), ...once }),
+      );
+    },
+    async status(commit) {
+      let found: Status | null = null;
+      await asked("list commit statuses", () =>
+        octokit.paginate(
+          rest.repos.listCommitStatusesForRef,
+          { ...at, ref: commit, per_page: PAGE },
+          ({ data }, done) => {
+            // The newest comes first.
+            const ours = data.find(({ context }) => context === CHECK_NAME);
+            if (ours === undefined) return [];
+            found = {
+              state: ours.state as Status["state"],
+              description: ours.description ?? "",
+              url: ours.target_url ?? "",
+            };
+            done();
+            return [];
+          },
+        ));
+      return found;
+    },
+    async setStatus(commit, { state, description, url }) {
+      await asked(
+        "set a commit status",
+        () =>
+          rest.repos.createCommitStatus({
+            ...at,
+            sha: commit,
+            context: CHECK_NAME,
+            state,
+            description,
+            target_url: url,
+            ...once,
+          }),
       );
     },
     conversation: () => readConversation(octokit, at, number),

@@ -21,6 +21,11 @@ export interface Pull {
   readonly isFork: boolean;
 }
 
+/** A pull request as a list of them shows it. */
+export interface ListedPull extends Pull {
+  readonly title: string;
+}
+
 /** A file that a pull request changes. */
 export interface ChangedFile {
   readonly path: string;
@@ -86,6 +91,24 @@ export interface LineComment {
   readonly body: string;
 }
 
+/** What a commit status says. */
+export interface Status {
+  readonly state: "success" | "failure" | "error";
+  /** At most 140 characters. */
+  readonly description: string;
+  /** What it leads to. */
+  readonly url: string;
+}
+
+/** A repository on GitHub. */
+export interface GitHubRepository {
+  /** Whether the token may write to it; null: GitHub does not say, as it does not to an App. */
+  mayWrite(): Promise<boolean | null>;
+  /** Its open pull requests, those that changed last first, no more than so many. */
+  openPulls(most: number): Promise<readonly ListedPull[]>;
+  pullAt(number: number): GitHub;
+}
+
 /** A pull request on GitHub. */
 export interface GitHub {
   pull(): Promise<Pull>;
@@ -96,6 +119,9 @@ export interface GitHub {
   annotations(run: number): Promise<readonly KnownAnnotation[]>;
   createCheckRun(commit: string, externalId: string, output: CheckOutput): Promise<void>;
   updateCheckRun(run: number, output: CheckOutput): Promise<void>;
+  /** What our status of the commit says now; null: there is none. */
+  status(commit: string): Promise<Status | null>;
+  setStatus(commit: string, status: Status): Promise<void>;
   conversation(): Promise<Conversation>;
   review(commit: string, body: string, comments: readonly LineComment[]): Promise<void>;
   editReview(review: number, body: string): Promise<void>;
@@ -117,6 +143,9 @@ export type Failure =
   | "uncertain"
   /** Any other answer. */
   | "failed";
+
+/** GitHub's answer to a request for a patch of more than 20,000 lines or 300 files. */
+export const NOT_ACCEPTABLE = 406;
 
 /** A request that failed. */
 export class GitHubError extends Error {

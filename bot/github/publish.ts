@@ -44,7 +44,7 @@ export interface Verdict {
   readonly result: "failure" | "clean" | "nothing";
 }
 
-/** How one of the three ways of telling went: a token that may not is refused for good, what failed may be tried again. */
+/** How one way of telling went: a token that may not is refused for good, what failed may be tried again. */
 export type Way = "written" | "unchanged" | { readonly refused: string } | { readonly failed: string };
 
 /** What came of it. */
@@ -75,33 +75,39 @@ export type Wait = (seconds: number) => Promise<void>;
  */
 export async function publish(github: GitHub, pull: Pull, verdict: Verdict, wait: Wait): Promise<Published> {
   const remarks: string[] = [];
-  const step = async (name: string, run: () => Promise<boolean>): Promise<Way> => {
-    let hasWritten = false;
-    for (let round = 1;; round++) {
-      try {
-        return (await run()) || hasWritten ? "written" : "unchanged";
-      } catch (error) {
-        if (!(error instanceof GitHubError)) throw error;
-        if (error.failure === "refused") return { refused: error.message };
-        if (error.failure !== "uncertain" || round === MAX_ROUNDS) {
-          // What the other steps have to say is said all the same.
-          return { failed: `${name}: ${error.message}` };
-        }
-        hasWritten = true;
-        await wait(round * round);
-      }
-    }
-  };
   const place = placesIn(await github.files());
   const placed = verdict.found.map((one) => ({
     ...one,
     place: one.atHead === null ? null : place(one.atHead),
   }));
-  const check = await step("check run", () => reportCheck(github, pull, verdict));
+  const check = await tried("check run", () => reportCheck(github, pull, verdict), wait);
   const rejected = new Set<string>();
-  const review = await step("review", () => reportReview(github, pull, placed, rejected, remarks));
-  const summary = await step("summary", () => reportSummary(github, pull, verdict));
+  const review = await tried("review", () => reportReview(github, pull, placed, rejected, remarks), wait);
+  const summary = await tried("summary", () => reportSummary(github, pull, verdict), wait);
   return { check, review, summary, remarks };
+}
+
+/**
+ * Does a step until it is known to be done, or cannot be.
+ *
+ * @param run Reads what is there and writes what is missing; tells whether it wrote
+ */
+export async function tried(name: string, run: () => Promise<boolean>, wait: Wait): Promise<Way> {
+  let hasWritten = false;
+  for (let round = 1;; round++) {
+    try {
+      return (await run()) || hasWritten ? "written" : "unchanged";
+    } catch (error) {
+      if (!(error instanceof GitHubError)) throw error;
+      if (error.failure === "refused") return { refused: error.message };
+      if (error.failure !== "uncertain" || round === MAX_ROUNDS) {
+        // What the other steps have to say is said all the same.
+        return { failed: `${name}: ${error.message}` };
+      }
+      hasWritten = true;
+      await wait(round * round);
+    }
+  }
 }
 
 /** The id of each finding. */

@@ -25,13 +25,19 @@ export function printableLines(text: string): string[] {
 }
 
 /**
- * JSON on one line, with every control as an escape of JSON's own (RFC 8259 section 7): the document means the same.
+ * JSON with every control as an escape of JSON's own (RFC 8259 section 7): the document means the same.
  * JSON.stringify() alone lets DEL, C1 and the bidirectional overrides through.
+ *
+ * @param indent Blanks that a line is set in for each level; 0: all on one line
  */
-export function printableJson(value: unknown): string {
-  return JSON.stringify(value).replace(
+export function printableJson(value: unknown, indent = 0): string {
+  return JSON.stringify(value, null, indent).replace(
     HIDDEN,
-    (sign) => Array.from({ length: sign.length }, (_, at) => escapeUnit(sign.charCodeAt(at))).join(""),
+    (sign) =>
+      // Within a text it stands as \n: a bare one is the layout's.
+      sign === "\n"
+        ? sign
+        : Array.from({ length: sign.length }, (_, at) => escapeUnit(sign.charCodeAt(at))).join(""),
   );
 }
 

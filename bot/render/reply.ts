@@ -6,6 +6,7 @@
  */
 
 import type { Address, Finding, Hunk, Line, Mail, Patch } from "../../rules/engine/types.ts";
+import { mailUrl } from "./archive.ts";
 import { addressField, encodeAddress, encodeDate, encodeText, field, isAscii } from "./header.ts";
 import { onMachines } from "../../rules/model/on_machines.ts";
 import { machinesSentence } from "./machines.ts";
@@ -139,7 +140,7 @@ function remarkLines({ finding, since }: Remark, isTold: boolean, { bot }: Reply
   const { at, because, message, unless, wanted, rule, severity, operation } = finding;
   const lines = wrap(`${isTold ? "Here too: " : ""}${sentence(message, isTold)}`);
   if (since !== null) {
-    lines.push("", `Still there since v${since.version}:`, `${bot.archive}/${urlPart(since.messageId)}/`);
+    lines.push("", `Still there since v${since.version}:`, mailUrl(bot.archive, since.messageId));
   }
   if (!isTold) {
     const evidence = because.slice(0, MAX_EVIDENCE).filter(({ note }) => note !== "");
@@ -175,7 +176,7 @@ function sentence(message: string, isInside: boolean): string {
 
 function footer({ patch: { mail }, remarks, bot, toolVersion, kernel }: ReplyParts): string[] {
   const rules = [...new Set(remarks.map(({ finding }) => finding.rule))];
-  const url = `${bot.archive}/${urlPart(mail.messageId!)}/raw`;
+  const url = `${mailUrl(bot.archive, mail.messageId!)}raw`;
   const option = kernel === null ? "" : ` --kernel ${kernel}`;
   return [
     "-- ",
@@ -188,11 +189,6 @@ function footer({ patch: { mail }, remarks, bot, toolVersion, kernel }: ReplyPar
     `Reproduce: curl -sL ${url} | p2plint check${option} -`,
   ];
 }
-
-/** A stranger's text in a URL and a shell command: nothing is left that means something to either. */
-const urlPart = (id: string): string =>
-  encodeURIComponent(id).replace(/[!'()*~]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`)
-    .replaceAll("%40", "@").replaceAll("%2B", "+");
 
 /** A line of the mail with the hunk that holds it. */
 interface Place {

@@ -167,17 +167,8 @@ function notJudged(place: string, what: string, reason: string, brush: Paint): s
 
 /** What a run came to, in words: the first line always, the others where there is more to say. */
 export function summaryLines(summary: Summary): string[] {
-  const { findings, patches, files, judged, unseen, defects, passedOver, passedOverReason } = summary;
-  const found = (["error", "warning", "note"] as const)
-    .filter((severity) => findings[severity] > 0)
-    .map((severity) => count(findings[severity], severity));
-  const out = [
-    `${found.length === 0 ? "no findings" : found.join(", ")} in ${
-      files === 0 || patches > 0 ? `${count(patches, "patch", "patches")} (${count(judged, "hunk")})` : ""
-    }${files > 0 && patches > 0 ? " and " : ""}${files > 0 ? count(files, "file") : ""}`,
-  ];
-  if (defects > 0) out[0] += `, ${count(defects, "defect")}`;
-  if (unseen > 0) out[0] += `, ${unseen} not judged`;
+  const { passedOver, passedOverReason } = summary;
+  const out = [totalLine(summary)];
   if (passedOver > 0) {
     out.push(`${count(passedOver, "message")} passed over: ${passedOverReason ?? "not decoded"}`);
   }
@@ -189,6 +180,29 @@ export function summaryLines(summary: Summary): string[] {
   if (summary.baseline !== null) out.push(...baselineLines(summary.baseline));
   if (summary.config !== null) out.push(`configuration: ${printable(summary.config)}`);
   return out;
+}
+
+/** How many findings in how much: `2 errors in 3 patches (9 hunks)`. */
+export function totalLine(
+  { findings, patches, files, judged, unseen, defects }: Pick<
+    Summary,
+    "findings" | "patches" | "files" | "judged" | "unseen" | "defects"
+  >,
+): string {
+  const found = (["error", "warning", "note"] as const)
+    .filter((severity) => findings[severity] > 0)
+    .map((severity) => count(findings[severity], severity));
+  const where = [
+    ...(files === 0 || patches > 0
+      ? [`${count(patches, "patch", "patches")} (${count(judged, "hunk")})`]
+      : []),
+    ...(files > 0 ? [count(files, "file")] : []),
+  ];
+  return [
+    `${found.length === 0 ? "no findings" : found.join(", ")} in ${where.join(" and ")}`,
+    ...(defects > 0 ? [count(defects, "defect")] : []),
+    ...(unseen > 0 ? [`${unseen} not judged`] : []),
+  ].join(", ");
 }
 
 function baselineLines({ file, hidden, stale, written, problem }: BaselineSummary): string[] {

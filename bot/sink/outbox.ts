@@ -1,5 +1,6 @@
 /**
- * A folder that replies are filed into as `.eml`, for a dry run. Delivering twice is the same as once.
+ * A folder for a dry run: replies are filed into it as `.eml`, reports to a mirror as `.json`. Delivering twice is the
+ * same as once.
  *
  * @module
  */
@@ -12,9 +13,9 @@ export function outboxSink(folder: string): Sink {
   return {
     name: "outbox",
     isIdempotent: true,
-    async deliver({ id, text }) {
+    async deliver({ id, kind, text }) {
       // An id is of hex digits: nothing of a stranger's gets into the path.
-      const path = join(folder, `${id}.eml`);
+      const path = join(folder, `${id}.${kind === "reply" ? "eml" : "json"}`);
       try {
         await Deno.mkdir(folder, { recursive: true });
         // A reader never meets half a mail.

@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";
 import nodemailer from "nodemailer";
-import { DeliveryError, type Post, type Sink } from "../ports.ts";
+import { DeliveryError, type ReplyPost, type Sink } from "../ports.ts";
 
 /** Where and how to connect. */
 export interface SmtpOptions {
@@ -32,7 +32,7 @@ interface SmtpFailure extends Error {
 const SECOND_MS = 1000;
 
 /** Sends through the server, one connection a mail. */
-export function smtpSink(options: SmtpOptions): Sink {
+export function smtpSink(options: SmtpOptions): Sink<ReplyPost> {
   return {
     name: "smtp",
     isIdempotent: false,
@@ -107,7 +107,7 @@ function transportTo({ host, port, tls, timeoutSeconds, user, password, ca }: Sm
  * 4yz is for now, 5yz for good (RFC 5321 4.2.1). Without an answer, it is open whether the mail was taken once its
  * data were read.
  */
-function toDeliveryError(error: SmtpFailure, { id }: Post, isBegun: boolean): DeliveryError {
+function toDeliveryError(error: SmtpFailure, { id }: ReplyPost, isBegun: boolean): DeliveryError {
   const { responseCode, code, response } = error;
   const said = `${response ?? error.message}${code === undefined ? "" : ` (${code})`}`;
   const wrap = (outcome: DeliveryError["outcome"]) =>

@@ -18,6 +18,13 @@ import { LIMITS } from "../../bot/render/sarif.ts";
 import { rulePage } from "../../rules/engine/page.ts";
 import type { Report } from "../../rules/engine/types.ts";
 import { rules } from "../../rules/mod.ts";
+import { readMarks } from "../../bot/github/marker.ts";
+import { readPatch } from "../../rules/engine/diff.ts";
+import { git } from "../tree/made_tree.ts";
+import { GitHubServer } from "./github_server.ts";
+import { inLab, read } from "./lab.ts";
+import { LIST } from "./letters.ts";
+import { emptyPull, fixtureTree, pushHead } from "./mirror_trees.ts";
 import { finding, keep, mail, report, span } from "./reports.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -366,14 +373,131 @@ const READ: Readonly<Record<Format, (text: string) => string[]>> = {
   b4: (text) => READ.text(JSON.parse(text)[0].details ?? ""),
 };
 
-Deno.test("every format tells of the same findings in the same words", async () => {
-  const mails = [FIXTURE, new URL("fixtures/series/helper-repaired.mbox", ROOT).pathname];
-  for (const path of mails) {
-    const document = JSON.parse((await ran("check", "--format", "json", path)).out);
-    const expected = READ.json(JSON.stringify(document)).sort();
-    for (const [format, read] of Object.entries(READ)) {
-      const { out } = await ran("check", "--format", format, path);
-      deepEqual(read(out).sort(), expected, `${format} of ${path}`);
-    }
+/** The fingerprints that an output carries; the formats that are not here have no place for them. */
+const FINGERPRINTS = {
+  json: (text: string): string[] =>
+    JSON.parse(text).findings.map(({ fingerprint }: { fingerprint: string }) => fingerprint),
+  sarif: (text: string): string[] =>
+    sarifOf(text).results.map((one: { partialFingerprints: Record<string, string> }) =>
+      one.partialFingerprints["p2plint/v1"]
+    ),
+};
+
+/**
+ * The findings of a reply, as its reader has them: a remark is about the statement that is quoted last above it, and
+ * where that stands is in the patch that it answers.
+ */
+async function readReply(reply: string, letter: string): Promise<string[]> {
+  const { files } = readPatch(await read(letter));
+  const rows = files.flatMap(({ newPath, hunks }) =>
+    hunks.flatMap(({ lines }) => lines.map((line) => ({ path: newPath, line })))
+  );
+  const quoted: (typeof rows)[number][] = [];
+  const found: string[] = [];
+  for (const said of reply.split("\n")) {
+    const last = quoted.at(-1)?.line.bodyNo ?? 0;
+    const row = rows.find(({ line }) => line.bodyNo! > last && said === `> ${line.raw}`);
+    if (row !== undefined) quoted.push(row);
+    const rule = /^ {2}\[([\w-]+), (?:error|warning|note)\]$/.exec(said)?.[1];
+    if (rule === undefined) continue;
+    let closed = 0;
+    const start = quoted.findLast(({ line: { text } }) => {
+      for (const sign of text) closed += sign === ")" ? 1 : sign === "(" ? -1 : 0;
+      return closed <= 0;
+    });
+    const { path, line } = start!;
+    found.push(`${path}:${line.kind === "removed" ? line.oldNo : line.newNo} ${rule}`);
   }
+  return found;
+}
+
+/** What the bot says of a series: by mail, and at its pull request in a mirror. */
+async function saidByBot(path: string) {
+  const folder = await Deno.realPath(await Deno.makeTempDir());
+  const server = new GitHubServer(emptyPull("misc: foo: export the window"));
+  const api = await server.start();
+  try {
+    fixtureTree(folder);
+    const letters = Deno.readTextFileSync(path).split(/^From [0-9a-f]{40} .*\n/m).slice(1).map((mail, no) =>
+      [
+        `To: ${LIST.address}`,
+        `List-Id: <${LIST.id}>`,
+        ...(/^message-id:/im.test(mail) ? [] : [`Message-ID: <${no}@example.org>`]),
+        mail,
+      ].join("\n")
+    );
+    const box = `${folder}/.git/series.mbox`;
+    const patches = letters.filter((mail) => mail.includes("\ndiff --git "));
+    Deno.writeTextFileSync(box, patches.map((mail) => `From x Mon Sep 17 00:00:00 2001\n${mail}\n`).join(""));
+    git(folder, "am", "-q", box);
+    pushHead(folder, server.pull);
+    server.pull.title = /^Subject: \[.*?\] (.*)$/m.exec(letters[0]!)![1]!;
+    const bot = {
+      // As much as `check` tells of.
+      reply: { minSeverity: "note", minConfidence: "medium", maxPerSeries: 100 },
+      lists: [{ ...LIST, mode: "send", mirror: { name: "foo", report: "comments", mode: "send" } }],
+      mirrors: [{ name: "foo", repository: "kernel/linux", api, token: { file: "token" } }],
+    };
+    const mail: string[] = [];
+    await inLab(bot, async ({ mailbox, run, smtp, journal }) => {
+      mailbox.put(...letters);
+      await run();
+      for (const { text, inReplyTo } of smtp.posts) {
+        mail.push(...await readReply(text, letters.find((one) => one.includes(`<${inReplyTo}>\n`))!));
+      }
+      deepEqual([...(await journal.counts()).posts.keys()], ["sent"]);
+    });
+    deepEqual(server.offences, []);
+    return {
+      mail,
+      annotations: server.checkRuns.flatMap(({ annotations }) =>
+        annotations.map(({ path, start_line, title, raw_details }) => ({
+          at: `${path}:${start_line} ${title.slice("p2plint: ".length)}`,
+          fingerprint: raw_details.slice("fingerprint ".length),
+        }))
+      ),
+      comments: server.threads.map(({ path, line, body }) => ({
+        at: `${path}:${line} ${/\[`([\w-]+)`\]$/m.exec(body)![1]}`,
+        fingerprint: readMarks(body).marks[0]!.id,
+      })),
+    };
+  } finally {
+    await server.stop();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+// Octokit's limiters keep timers for a while.
+Deno.test({
+  name: "every format, the mail and GitHub tell of the same findings, with the same fingerprints",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const inputs = [
+      FIXTURE,
+      ...["helper-repaired", "helper-misused"].map((name) =>
+        new URL(`fixtures/series/${name}.mbox`, ROOT).pathname
+      ),
+    ];
+    const counts: number[] = [];
+    for (const path of inputs) {
+      const document = (await ran("check", "--format", "json", path)).out;
+      const expected = READ.json(document).sort();
+      const fingerprints = FINGERPRINTS.json(document).sort();
+      for (const [format, read] of Object.entries(READ)) {
+        const { out } = await ran("check", "--format", format, path);
+        deepEqual(read(out).sort(), expected, `${format} of ${path}`);
+      }
+      const { out } = await ran("check", "--format", "sarif", path);
+      deepEqual(FINGERPRINTS.sarif(out).sort(), fingerprints, path);
+      const { mail, annotations, comments } = await saidByBot(path);
+      deepEqual(mail.sort(), expected, `mail of ${path}`);
+      for (const shown of [annotations, comments]) {
+        deepEqual(shown.map(({ at }) => at).sort(), expected, path);
+        deepEqual(shown.map(({ fingerprint }) => fingerprint).sort(), fingerprints, path);
+      }
+      counts.push(expected.length);
+    }
+    deepEqual(counts, [3, 0, 1]);
+  },
 });

@@ -47,6 +47,8 @@ ajv.addSchema(OPENAPI, "github");
 export type Fault =
   /** An answer of this kind, and nothing is done. */
   | { readonly status: number; readonly headers?: Record<string, string>; readonly message?: string }
+  /** Nothing comes, and nothing is done. */
+  | "hang"
   /** The connection breaks, before or after the request was carried out. */
   | "cut before"
   | "cut after";
@@ -67,6 +69,7 @@ export interface Annotation {
   readonly start_line: number;
   readonly raw_details: string;
   readonly annotation_level: string;
+  readonly title: string;
   readonly message: string;
 }
 
@@ -93,9 +96,19 @@ export interface Thread extends Comment {
   isResolved: boolean;
 }
 
-/** The one pull request that there is. */
+/** The status of a commit, as it was set. */
+export interface CommitStatus {
+  readonly sha: string;
+  readonly context: string;
+  readonly state: string;
+  readonly description: string;
+  readonly target_url: string;
+}
+
+/** A pull request. */
 export interface PullState {
   readonly number: number;
+  title: string;
   state: "open" | "closed";
   head: string;
   base: string;
@@ -113,6 +126,9 @@ export class GitHubServer {
   readonly threads: Thread[] = [];
   readonly reviews: Comment[] = [];
   readonly comments: Comment[] = [];
+  readonly statuses: CommitStatus[] = [];
+  /** Pull requests that can be read, and that nothing may be written to. */
+  readonly others: PullState[] = [];
   isReadOnly = false;
   /** Whether the token may resolve threads. */
   mayResolve = true;
@@ -162,6 +178,7 @@ export class GitHubServer {
     };
     try {
       const fault = this.fault(seen, this);
+      if (fault === "hang") return;
       if (fault === "cut before") return void request.socket.destroy();
       if (fault !== null && fault !== "cut after") {
         return send(fault.status, { message: fault.message ?? "made to fail" }, fault.headers);
@@ -215,9 +232,12 @@ export class GitHubServer {
     body: Json,
     request: IncomingMessage,
   ): [number, unknown, Record<string, string>?] {
-    const { pull } = this;
-    const isThisPull = Number(values.pull_number ?? values.issue_number ?? pull.number) === pull.number;
-    if (!isThisPull) return [404, { message: "Not Found" }];
+    const number = Number(values.pull_number ?? values.issue_number ?? this.pull.number);
+    const pull = [this.pull, ...this.others].find((one) => one.number === number);
+    if (pull === undefined) return [404, { message: "Not Found" }];
+    if (pull !== this.pull && !operation.startsWith("get ")) {
+      return this.offend(`${operation} to pull request ${number}`) as [number, unknown];
+    }
     switch (operation) {
       case "post /app/installations/{installation_id}/access_tokens": {
         if (!/^bearer [\w-]+\.[\w-]+\.[\w-]+$/i.test(request.headers.authorization ?? "")) {
@@ -227,12 +247,21 @@ export class GitHubServer {
         this.tokens.push(token);
         return [201, { token, expires_at: new Date(Date.now() + 3_600_000).toISOString(), permissions: {} }];
       }
+      case "get /repos/{owner}/{repo}":
+        return [200, { full_name: "kernel/linux", permissions: { pull: true, push: !this.isReadOnly } }];
       case "get /repos/{owner}/{repo}/pulls":
-        return [200, pull.state === "open" && values.head === `octo:${pull.branch}` ? [this.shown()] : []];
+        return [
+          200,
+          [this.pull, ...this.others]
+            .filter(({ state, branch }) =>
+              state === "open" && (values.head === undefined || values.head === `octo:${branch}`)
+            )
+            .map(shown),
+        ];
       case "get /repos/{owner}/{repo}/pulls/{pull_number}":
         return /patch/.test(request.headers.accept ?? "")
           ? [200, pull.patch, { "content-type": "application/vnd.github.patch; charset=utf-8" }]
-          : [200, this.shown()];
+          : [200, shown(pull)];
       case "get /repos/{owner}/{repo}/pulls/{pull_number}/files":
         return [200, pull.files];
       case "get /repos/{owner}/{repo}/commits/{ref}/check-runs": {
@@ -240,6 +269,17 @@ export class GitHubServer {
           run.head_sha === values.ref && run.name === values.check_name
         );
         return [200, { total_count: runs.length, check_runs: runs }];
+      }
+      case "get /repos/{owner}/{repo}/commits/{ref}/statuses":
+        return [200, this.statuses.filter(({ sha }) => sha === values.ref).toReversed()];
+      case "post /repos/{owner}/{repo}/statuses/{sha}": {
+        if (String(body.description ?? "").length > 140) {
+          return [422, { message: "description is too long (maximum is 140 characters)" }];
+        }
+        if (values.sha !== this.pull.head) return [422, { message: "No commit found for SHA" }];
+        const status = { ...body, sha: values.sha } as unknown as CommitStatus;
+        this.statuses.push(status);
+        return [201, status];
       }
       case "post /repos/{owner}/{repo}/check-runs":
         return this.createCheckRun(body);
@@ -266,16 +306,6 @@ export class GitHubServer {
       default:
         throw new Error(`not made: ${operation}`);
     }
-  }
-
-  private shown(): Json {
-    const { number, state, head, base, isFork, branch } = this.pull;
-    return {
-      number,
-      state,
-      head: { sha: head, ref: branch, repo: { full_name: isFork ? "octo/linux" : "kernel/linux" } },
-      base: { sha: base, ref: "main", repo: { full_name: "kernel/linux" } },
-    };
   }
 
   private createCheckRun(body: Json): [number, unknown] {
@@ -416,6 +446,14 @@ export class GitHubServer {
     return [200, result];
   }
 }
+
+const shown = ({ number, title, state, head, base, isFork, branch }: PullState): Json => ({
+  number,
+  title,
+  state,
+  head: { sha: head, ref: branch, repo: { full_name: isFork ? "octo/linux" : "kernel/linux" } },
+  base: { sha: base, ref: "main", repo: { full_name: "kernel/linux" } },
+});
 
 const tooLong = (): [number, unknown] => [422, { message: "body is too long (maximum is 65536 characters)" }];
 

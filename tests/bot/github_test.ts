@@ -1,17 +1,19 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { dirname, join } from "@std/path";
+import { join } from "@std/path";
 import { openPull } from "../../bot/github/client.ts";
 import { marked, readMarks } from "../../bot/github/marker.ts";
 import { placesIn } from "../../bot/github/place.ts";
 import { identified, publish, type Published, type Verdict } from "../../bot/github/publish.ts";
 import { GitHubError } from "../../bot/github/port.ts";
+import { publishStatus } from "../../bot/github/status.ts";
 import { githubCommand, report as reportPull } from "../../bot/github_command.ts";
 import { main } from "../../bot/main.ts";
 import type { Surroundings } from "../../bot/surroundings.ts";
 import { readArguments } from "../../bot/options.ts";
 import { git } from "../tree/made_tree.ts";
 import { type Fault, GitHubServer, type PullState, type Seen } from "./github_server.ts";
+import { fixtureTree, pushHead } from "./mirror_trees.ts";
 import { finding, keep, span } from "./reports.ts";
 
 const FIXTURES = new URL("../../fixtures/", import.meta.url).pathname;
@@ -42,6 +44,7 @@ const test = (name: string, fn: () => Promise<void>) =>
 function madePull(lines = 400): PullState {
   return {
     number: 7,
+    title: "misc: foo: start the engine",
     state: "open",
     head: "a".repeat(40),
     base: "b".repeat(40),
@@ -413,6 +416,62 @@ test("publish() does not try forever, and says that it was not told", () =>
     ok(server.writes.length <= 15, `${server.writes.length} writes`);
   }));
 
+const STATUS_URL = "https://lore.kernel.org/all/1@example.org/";
+
+async function statusSet(url: string, verdict: Verdict) {
+  const github = clientOf(url);
+  const wait = (s: number) => new Promise<void>((done) => setTimeout(done, s * SECOND_MS));
+  return await publishStatus(github, await github.pull(), verdict, STATUS_URL, wait);
+}
+
+test("publishStatus() says what was found in one status of the head commit, and says it once", () =>
+  withServer(madePull(), async (server, url) => {
+    equal(await statusSet(url, madeVerdict(3)), "written");
+    deepEqual(server.statuses, [{
+      context: "p2plint",
+      sha: server.pull.head,
+      state: "failure",
+      description: "3 warnings in 1 patch (1 hunk); drivers/foo/foo.c:1: `go(0)` went wrong [foo-bar]",
+      target_url: STATUS_URL,
+    }]);
+    equal(await statusSet(url, madeVerdict(3)), "unchanged");
+    equal(server.writes.length, 1);
+    const clean = { ...madeVerdict(0), total: "no findings in 1 patch (1 hunk)" };
+    equal(await statusSet(url, clean), "written");
+    // What was said before the last one does not count.
+    equal(await statusSet(url, madeVerdict(3)), "written");
+    equal(await statusSet(url, { ...clean, result: "nothing", notJudged: ["a: too large"] }), "written");
+    deepEqual(server.statuses.slice(1).map(({ state, description }) => [state, description]), [
+      ["success", "no findings in 1 patch (1 hunk)"],
+      ["failure", server.statuses[0]!.description],
+      ["error", "could not be judged; a: too large"],
+    ]);
+  }));
+
+test("publishStatus() looks behind a page of the statuses of others, and keeps to 140 characters", () =>
+  withServer(madePull(), async (server, url) => {
+    const verdict = { ...madeVerdict(1), total: `\u202e${"😀".repeat(200)}` };
+    equal(await statusSet(url, verdict), "written");
+    match(server.statuses[0]!.description, /^\\u\{202e\}😀+…$/u);
+    const { sha } = server.statuses[0]!;
+    for (let no = 0; no < 130; no++) {
+      server.statuses.push({ sha, context: `ci ${no}`, state: "success", description: "", target_url: "" });
+    }
+    equal(await statusSet(url, verdict), "unchanged");
+  }));
+
+for (const [name, fault] of FAULTS) {
+  test(`publishStatus() sets one status, not two: ${name}, at any one request`, async () => {
+    for (let at = 0; at < 3; at++) {
+      await withServer(madePull(), async (server, url) => {
+        server.fault = () => server.requests.length === at + 1 ? fault : null;
+        equal(await statusSet(url, madeVerdict(3)), "written", `request ${at}`);
+        equal(server.statuses.length, 1, `request ${at}`);
+      });
+    }
+  });
+}
+
 Deno.test("placesIn() finds lines of both sides, and none outside of the hunks", () => {
   const patch =
     "@@ -10,4 +10,4 @@ int a(void)\n a\n-\told(x);\n-\told(x);\n+\tnew(x);\n+\tnew(y);\n b\n\\ No newline at end of file";
@@ -450,39 +509,14 @@ interface RealPull {
 async function withPull(use: (real: RealPull) => Promise<void>): Promise<void> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   try {
-    for (const path of walk(`${FIXTURES}tree`)) {
-      const to = join(folder, path.slice(`${FIXTURES}tree/`.length));
-      Deno.mkdirSync(dirname(to), { recursive: true });
-      Deno.copyFileSync(path, to);
-    }
-    git(folder, "init", "-q");
-    git(folder, "add", "-A");
-    git(folder, "commit", "-qm", "start");
-    const base = git(folder, "rev-parse", "HEAD");
-    const pull: PullState = { ...madePull(), base, isFork: true };
-    const push = () => {
-      pull.head = git(folder, "rev-parse", "HEAD");
-      pull.patch = `${git(folder, "format-patch", "--stdout", `${base}..HEAD`)}\n`;
-      const names = git(folder, "diff", "--name-only", base, "HEAD").split("\n").filter((name) =>
-        name !== ""
-      );
-      pull.files = names.map((filename) => ({
-        filename,
-        patch: git(folder, "diff", base, "HEAD", "--", filename).replace(/^[^]*?(?=^@@)/m, ""),
-      }));
-    };
+    fixtureTree(folder);
+    const pull: PullState = { ...madePull(), isFork: true };
+    const push = () => pushHead(folder, pull);
     git(folder, "am", "-q", FIELD);
     push();
     await use({ folder, pull, push });
   } finally {
     await Deno.remove(folder, { recursive: true });
-  }
-}
-
-function* walk(folder: string): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    if (isDirectory) yield* walk(`${folder}/${name}`);
-    else yield `${folder}/${name}`;
   }
 }
 

@@ -6,8 +6,9 @@ import {
   type Journal,
   JournalError,
   type MailRecord,
+  type MirrorPost,
   type Outcome,
-  type Post,
+  type ReplyPost,
   type Taken,
 } from "../../bot/ports.ts";
 import { readSubject } from "../../rules/engine/subject.ts";
@@ -38,8 +39,9 @@ function taken(messageId: string, more: Partial<MailRecord> = {}, bytes: Uint8Ar
   };
 }
 
-function post(id: string, more: Partial<Post> = {}): Post {
+function post(id: string, more: Partial<ReplyPost> = {}): ReplyPost {
   return {
+    kind: "reply",
     id,
     messageId: `p2plint.${id}@bots.example.net`,
     inReplyTo: `${id}@example.com`,
@@ -60,7 +62,7 @@ function outcome(messageId: string, posts: Outcome["posts"] = [], more: Partial<
     version: 1,
     keys: ["title ada go"],
     mails: [{ messageId, state: posts.length > 0 ? "replied" : "clean", reason: "" }],
-    findings: posts.map(({ post }) => ({
+    findings: posts.slice(0, 1).map(({ post }) => ({
       fingerprint: "f1",
       rule: "dma-one",
       severity: "error",
@@ -107,6 +109,92 @@ Deno.test("openJournal() migrates from every version, and refuses what is newer 
     throws(() => openJournal(`${folder}/other.sqlite`, { now: Date.now }), /a database of something else/);
     throws(() => openJournal(`${folder}/none/x.sqlite`, { now: Date.now }), JournalError);
     return Promise.resolve();
+  });
+});
+
+Deno.test("openJournal() brings the replies of version 1 along, with what each said", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/state.sqlite`;
+    const db = new DatabaseSync(path);
+    db.exec(MIGRATIONS[0]!);
+    db.exec(`
+      PRAGMA user_version = 1;
+      INSERT INTO series VALUES ('1@x', 1, 5);
+      INSERT INTO series_key VALUES ('title ada go', '1@x');
+      INSERT INTO post (id, message_id, in_reply_to, sender, recipients, text, list, author, thread, sink, state,
+        reason, attempts, made_at, next_at, claimed_at)
+        VALUES ('b', 'p2plint.b@x', '2@x', 'bot@x', '["ada@x"]', 'b', 'l', 'ada@x', 't', 'smtp', 'doubt', 'cut', 1, 5,
+          6, 7), ('a', 'p2plint.a@x', '1@x', 'bot@x', '[]', 'a', 'l', 'ada@x', 't', 'smtp', 'sent', '250', 1, 5, 0, 7);
+      INSERT INTO finding VALUES ('f1', '1@x', '1@x', 'dma-one', 'error', 'foo.c', 3, 'wrong', 'a');
+    `);
+    db.close();
+    const journal = openJournal(path, { now: () => NOON });
+    const [doubt] = await journal.posts("doubt", NOON);
+    deepEqual(doubt, {
+      post: {
+        kind: "reply",
+        id: "b",
+        messageId: "p2plint.b@x",
+        inReplyTo: "2@x",
+        sender: "bot@x",
+        recipients: ["ada@x"],
+        text: "b",
+        list: "l",
+        author: "ada@x",
+        thread: "t",
+        sink: "smtp",
+      },
+      state: "doubt",
+      reason: "cut",
+      attempts: 1,
+      madeAt: 5,
+      claimedAt: 7,
+    });
+    deepEqual((await journal.said(["title ada go"], 2)).map(({ postMessageId }) => postMessageId), [
+      "p2plint.a@x",
+    ]);
+    equal(await journal.postsInThread("t"), 2);
+    await journal.close();
+    const after = new DatabaseSync(path);
+    deepEqual(after.prepare("PRAGMA foreign_key_check").all(), []);
+    throws(() => after.exec("UPDATE post SET thread = NULL"), /CHECK constraint failed/);
+    after.close();
+  });
+});
+
+Deno.test("a report to a mirror is no mail: it is in no thread, in no limit, and nobody's verdict is about it", async () => {
+  await inJournal(async (journal) => {
+    const report: MirrorPost = {
+      kind: "mirror",
+      id: "m",
+      mirror: "foo",
+      root: "1@x",
+      until: NOON + 5,
+      text: "{}\n",
+      list: "linux-foo.example.org",
+      sink: "github",
+    };
+    await journal.settle([
+      outcome("1@x", [{ post: post("a"), state: "pending", reason: "" }, {
+        post: report,
+        state: "pending",
+        reason: "mode send",
+      }]),
+    ]);
+    deepEqual((await journal.posts("pending", NOON)).map((record) => record.post), [post("a"), report]);
+    equal(await journal.claim("m", NOON), true);
+    deepEqual(await journal.sentSince(NOON - 1, report.list, "ada@example.com"), {
+      total: 0,
+      list: 0,
+      author: 0,
+    });
+    equal(await journal.postsInThread("root@example.com"), 1);
+    deepEqual(await journal.ownPosts(["m", "", "p2plint.a@bots.example.net"]), [
+      ...(await journal.posts("pending", NOON)),
+    ]);
+    equal(await journal.overtaken("1@x"), null);
+    await journal.settle([outcome("9@x", [], { version: 3 }), outcome("8@x", [], { version: 2 })]);
+    deepEqual([await journal.overtaken("1@x"), await journal.overtaken("9@x")], [3, null]);
   });
 });
 

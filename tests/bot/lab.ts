@@ -15,7 +15,7 @@ import { standFor } from "../../rules/model/stand.ts";
 import { rules } from "../../rules/mod.ts";
 import type { Mail } from "../../rules/engine/types.ts";
 import { createLinter, type Linter } from "../../rules/engine/lint.ts";
-import { createReviewer } from "../../rules/tree/review.ts";
+import { createReviewer, type Reviewer } from "../../rules/tree/review.ts";
 import { readGrammar } from "../../bot/grammar.ts";
 import type {
   Clock,
@@ -23,9 +23,11 @@ import type {
   Journal,
   Letter,
   Log,
+  MirrorPost,
   Observer,
   Parcel,
   Post,
+  ReplyPost,
   Sink,
   Source,
 } from "../../bot/ports.ts";
@@ -161,13 +163,13 @@ function headEnd(bytes: Uint8Array): number {
 }
 
 /** A sink that keeps what it is given, or fails as told. */
-export class LabSink implements Sink {
-  readonly posts: Post[] = [];
-  fail: ((post: Post) => Error | null) | null = null;
+export class LabSink<Of extends Post> implements Sink<Of> {
+  readonly posts: Of[] = [];
+  fail: ((post: Of) => Error | null) | null = null;
 
-  constructor(readonly name: "outbox" | "smtp", readonly isIdempotent = name === "outbox") {}
+  constructor(readonly name: Of["sink"], readonly isIdempotent = name === "outbox") {}
 
-  deliver(post: Post): Promise<string> {
+  deliver(post: Of): Promise<string> {
     const error = this.fail?.(post) ?? null;
     if (error !== null) return Promise.reject(error);
     this.posts.push(post);
@@ -187,8 +189,8 @@ export class LabLog implements Log {
 /** A world, and what is needed to look at it. */
 export interface Lab extends World {
   readonly mailbox: LabMailbox;
-  readonly smtp: LabSink;
-  readonly outbox: LabSink;
+  readonly smtp: LabSink<ReplyPost>;
+  readonly outbox: LabSink<Post>;
   readonly clock: LabClock;
   readonly log: LabLog;
   readonly config: Config;
@@ -198,6 +200,30 @@ export interface Lab extends World {
   runFor(ms: number): Promise<void>;
   /** What became of a mail: `state: reason`. */
   fate(messageId: string): Promise<string>;
+}
+
+/** The sink for the mirrors of a configuration, in a hurry. */
+async function mirrorSink(
+  made: Config,
+  folder: string,
+  journal: Journal,
+  reviewer: Reviewer,
+  clock: Clock,
+): Promise<Sink<MirrorPost>> {
+  // Octokit is heavy, and most tests have no mirror.
+  const { githubSink } = await import("../../bot/mirror/sink.ts");
+  const { mirrorOf } = await import("../../bot/mirror/access.ts");
+  await Deno.writeTextFile(join(folder, "token"), "token-of-the-test\n");
+  return githubSink({
+    mirrors: made.mirrors.map((each) => {
+      const { client, ...mirror } = mirrorOf(each, new LabLog());
+      return { ...mirror, client: { ...client, secondMs: 1 } };
+    }),
+    review: (patches) => reviewer.review(patches),
+    judged: (fingerprints) => journal.judged(fingerprints),
+    archive: made.bot.archive,
+    clock,
+  });
 }
 
 /** Makes a world for a test, and takes it down. */
@@ -214,14 +240,20 @@ export function inLab(
       ...(maxPages === undefined ? {} : { maxPages }),
     });
     const mailbox = new LabMailbox(clock);
-    const [smtp, outbox, log] = [new LabSink("smtp"), new LabSink("outbox"), new LabLog()];
+    const smtp = new LabSink<ReplyPost>("smtp");
+    const outbox = new LabSink<Post>("outbox");
+    const log = new LabLog();
     const made = config(over, folder);
+    const reviewer = createReviewer(wholeLinter(), INTEREST.direct, null);
+    const github = made.mirrors.length === 0
+      ? []
+      : [await mirrorSink(made, folder, journal, reviewer, clock)];
     const world: World = {
       sources: [mailbox],
-      sinks: [smtp, outbox],
+      sinks: [smtp, outbox, ...github],
       journal,
       clock,
-      reviewer: createReviewer(wholeLinter(), INTEREST.direct, null),
+      reviewer,
       prefilter: createPrefilter(WORDS),
       log,
       observe,

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { problemsOf } from "../../bot/outgoing.ts";
-import type { Post } from "../../bot/ports.ts";
+import type { ReplyPost } from "../../bot/ports.ts";
 import { recipientsOf } from "../../bot/recipients.ts";
 import { encodeAddress, encodeText, field } from "../../bot/render/header.ts";
 import { replyText } from "../../bot/render/reply.ts";
@@ -16,7 +16,10 @@ import { letter, type LetterParts, mistake } from "./letters.ts";
 const RULE = "p2p-dma-map-resource-on-bar";
 
 /** The reply to a mail. */
-async function replyTo(text: string, more: Partial<Parameters<typeof replyText>[0]> = {}): Promise<Post> {
+async function replyTo(
+  text: string,
+  more: Partial<Parameters<typeof replyText>[0]> = {},
+): Promise<ReplyPost> {
   const mail = await read(text);
   const { findings, patch } = await wholeLinter().lint(readPatch(mail));
   const { places } = recipientsOf(mail, config(), new Set());
@@ -24,6 +27,7 @@ async function replyTo(text: string, more: Partial<Parameters<typeof replyText>[
   const messageId = "p2plint.0123456789abcdef0123@bots.example.net";
   const { name, address, home, archive } = config().bot;
   return {
+    kind: "reply",
     id: "0123456789abcdef0123",
     messageId,
     inReplyTo: mail.messageId!,
@@ -50,7 +54,7 @@ async function replyTo(text: string, more: Partial<Parameters<typeof replyText>[
   };
 }
 
-const bodyOf = ({ text }: Post) => text.slice(text.indexOf("\n\n") + 2);
+const bodyOf = ({ text }: ReplyPost) => text.slice(text.indexOf("\n\n") + 2);
 
 Deno.test("replyText() writes the golden reply to the fixture of the README, fit to be sent", async () => {
   const fixture = await Deno.readTextFile(new URL("../../fixtures/p2p-export.patch", import.meta.url));

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { judgeReply, readCommands } from "../../bot/verdict.ts";
-import type { FindingRecord, PostRecord } from "../../bot/ports.ts";
+import type { FindingRecord, PostRecord, ReplyPost } from "../../bot/ports.ts";
 import { config, NOON, read } from "./lab.ts";
 import { letter, type LetterParts } from "./letters.ts";
 
@@ -14,8 +14,9 @@ const FINDINGS: readonly FindingRecord[] = ["dma-one", "dma-two"].map((rule, at)
   messageId: "patch@example.com",
   post: "0".repeat(20),
 }));
-const RECORD: PostRecord = {
+const RECORD: PostRecord<ReplyPost> = {
   post: {
+    kind: "reply",
     id: "0".repeat(20),
     messageId: `p2plint.${"0".repeat(20)}@bots.example.net`,
     inReplyTo: "patch@example.com",

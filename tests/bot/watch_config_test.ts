@@ -11,6 +11,8 @@ const MINIMAL = {
   lists: [{ id: "linux-foo.example.org", address: "linux-foo@example.org" }],
 };
 
+const MIRROR = { name: "foo", repository: "kernel-patches/foo", token: { env: "TOKEN" } };
+
 const problemsIn = (value: unknown): string => {
   try {
     readConfig(typeof value === "string" ? value : JSON.stringify(value), "/etc/p2plint.json");
@@ -64,6 +66,47 @@ for (
       { lists: [{ ...MINIMAL.lists[0], mode: "send" }] },
       "has mode send, and there is no smtp",
     ],
+    [
+      "a mirror that is not there",
+      { lists: [{ ...MINIMAL.lists[0], mirror: { name: "bar", report: "status" } }], mirrors: [MIRROR] },
+      'list "linux-foo.example.org" names the mirror "bar", and there is none',
+    ],
+    [
+      "a mirror without a way in",
+      { mirrors: [{ ...MIRROR, token: null }] },
+      'mirror "foo" needs either token or app',
+    ],
+    [
+      "a mirror with two ways in",
+      { mirrors: [{ ...MIRROR, app: { id: "1", installation: 2, key: { file: "key" } } }] },
+      'mirror "foo" needs either token or app',
+    ],
+    ["a mirror twice", { mirrors: [MIRROR, MIRROR] }, 'mirror "foo" is there twice'],
+    [
+      "a token in clear",
+      { mirrors: [{ ...MIRROR, token: "ghp_hunter2" }] },
+      '"mirrors"[0].token is a literal',
+    ],
+    [
+      "a token that would cross the network in clear",
+      { mirrors: [{ ...MIRROR, api: "http://git.example.org/api/v3" }] },
+      'api is "http://git.example.org/api/v3", not an https address',
+    ],
+    [
+      "a repository that is none",
+      { mirrors: [{ ...MIRROR, repository: "../linux/x" }] },
+      'repository is "../linux/x", not OWNER/NAME',
+    ],
+    [
+      "waiting for longer than anything is tried",
+      { mirrors: [{ ...MIRROR, waitHours: 49 }] },
+      "waitHours is 49, not a whole number from 1 to 48",
+    ],
+    [
+      "a kind of report that is none",
+      { lists: [{ ...MINIMAL.lists[0], mirror: { name: "foo", report: "mail" } }], mirrors: [MIRROR] },
+      'report is "mail", not one of comments, status',
+    ],
     ["nobody to listen to", { lists: [] }, "lists and senders are empty"],
   ] as const
 ) {
@@ -72,6 +115,38 @@ for (
     equal(said.includes(problem), true, said);
   });
 }
+
+Deno.test("readConfig() gives a mirror a mode of its own, dry-run unless told, and no server for mail", () => {
+  const { lists, mirrors } = readConfig(
+    JSON.stringify({
+      ...MINIMAL,
+      lists: [
+        { ...MINIMAL.lists[0], mode: "off", mirror: { name: "foo", report: "status" } },
+        {
+          id: "bar.example.org",
+          address: "bar@example.org",
+          mirror: { name: "ghe", report: "comments", mode: "send" },
+        },
+      ],
+      mirrors: [MIRROR, {
+        name: "ghe",
+        repository: "k/l",
+        api: "https://git.example.org:8443/api/v3",
+        app: { id: "12", installation: 34, key: { file: "app.pem" } },
+        waitHours: 48,
+      }],
+    }),
+    "/etc/p2plint.json",
+  );
+  deepEqual(lists.map(({ mode, mirror }) => [mode, mirror]), [
+    ["off", { name: "foo", report: "status", mode: "dry-run" }],
+    ["dry-run", { name: "ghe", report: "comments", mode: "send" }],
+  ]);
+  deepEqual(mirrors.map(({ api, waitHours, token, app }) => [api, waitHours, token?.env, app?.key.file]), [
+    ["https://api.github.com", 24, "TOKEN", undefined],
+    ["https://git.example.org:8443/api/v3", 48, undefined, "/etc/app.pem"],
+  ]);
+});
 
 Deno.test("readConfig() names every problem at once, and repeats no secret", () => {
   const said = problemsIn({

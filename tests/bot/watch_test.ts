@@ -236,11 +236,12 @@ Deno.test("watch() honours stop at once: for later patches and for mail that wai
     const [one, two] = (await journal.queue()).posts;
     await journal.approve(one!.post.id, NOON);
     await run();
+    const [sent] = smtp.posts;
     mailbox.put(
       letter({
         id: "stop@example.com",
         subject: "Re: [PATCH] x",
-        inReplyTo: one!.post.messageId,
+        inReplyTo: sent!.messageId,
         body: "p2plint: stop\n",
       }),
     );

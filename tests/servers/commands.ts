@@ -11,8 +11,10 @@ import { createLog } from "../../bot/log.ts";
 import { main } from "../../bot/main.ts";
 import { createMetrics } from "../../bot/metrics.ts";
 import { type Dovecot, startDovecot } from "../bot/dovecot.ts";
+import { GitHubServer } from "../bot/github_server.ts";
 import { inFolder, inLab } from "../bot/lab.ts";
 import { dull, letter, LIST } from "../bot/letters.ts";
+import { emptyPull, FOO_PATH, Trees, wrong } from "../bot/mirror_trees.ts";
 import { keep } from "../bot/reports.ts";
 import { startSmtp, type TestSmtp } from "../bot/smtp_server.ts";
 
@@ -117,6 +119,78 @@ Deno.test("doctor says what works, and what to do about what does not", async ()
     await configure({ lits: [] });
     match((await run("doctor")).out, /^FAIL {2}config: .*"lits" is unknown, did you mean lists\?$/m);
   });
+});
+
+// Octokit's limiters keep timers for a while.
+Deno.test({
+  name: "doctor, watch, queue and approve: a moderated report from the mailbox to a mirror on GitHub",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await inPlace(async ({ dovecot, folder, run, configure }) => {
+      const server = new GitHubServer(emptyPull("misc: foo: map the doorbell"));
+      const api = await server.start();
+      try {
+        await Deno.mkdir(join(folder, "trees"));
+        const trees = new Trees(join(folder, "trees"));
+        const mails = trees.mail([{ title: "misc: foo: map the doorbell", files: { [FOO_PATH]: wrong } }]);
+        trees.push(mails, server.pull);
+        dovecot.deliver(mails[0]!);
+        await Deno.writeTextFile(join(folder, "token"), "wrong\n");
+        await configure({
+          smtp: null,
+          lists: [{ ...LIST, mode: "off", mirror: { name: "foo", report: "status", mode: "moderated" } }],
+          mirrors: [{ name: "foo", repository: "kernel/linux", api, token: { file: "token" } }],
+        });
+        const sick = await run("doctor");
+        equal(sick.code, 1, sick.out);
+        match(
+          sick.out,
+          /^FAIL {2}mirror foo: Cannot see the repository kernel\/linux: 401 Bad credentials\n {6}Correct the repository/m,
+        );
+        await Deno.writeTextFile(join(folder, "token"), "token-of-the-test\n");
+        server.isReadOnly = true;
+        match(
+          (await run("doctor")).out,
+          /^FAIL {2}mirror foo: the token may not write to kernel\/linux, which/m,
+        );
+        server.isReadOnly = false;
+        const well = await run("doctor");
+        equal(well.code, 0, well.out);
+        match(well.out, /^ok {4}mirror foo: kernel\/linux is there; the token may write$/m);
+        const { host } = new URL(api);
+        match(
+          well.out,
+          new RegExp(`^  --allow-net=127\\.0\\.0\\.1:\\d+,${host.replaceAll(".", "\\.")}$`, "m"),
+        );
+        match(well.out, /^ {2}--allow-read=.*\/token(?:,|$)/m);
+
+        const watched = await run("watch", "--once");
+        equal(watched.code, 0, watched.err);
+        match(watched.err, /info {2}ended mails\.muted=1 posts\.held=1/);
+        const { out } = await run("queue");
+        const id =
+          /^held {5} {2}0m report ([0-9a-f]{20}) for linux-foo\.example\.org: series \S+ on foo: mode moderated/
+            .exec(out)?.[1];
+        ok(id !== undefined, out);
+        const { patches } = JSON.parse((await run("queue", id)).out);
+        deepEqual(patches[0].findings.map(({ path }: { path: string }) => path), [FOO_PATH]);
+        equal(JSON.parse((await run("queue", "--format", "json")).out).posts[0].mirror, "foo");
+        equal((await run("approve", id)).code, 0);
+        const sent = await run("watch", "--once");
+        match(
+          sent.err,
+          /info {2}sent id=\w+ mirror=foo series=\S+ by=github said="kernel\/linux#7: status written"/,
+        );
+        deepEqual(server.statuses.map(({ state, sha }) => [state, sha]), [["failure", server.pull.head]]);
+        equal((await run("queue")).out, "nothing waits\n");
+        equal((sent.err + watched.err + out + well.out).includes("token-of-the-test"), false);
+        deepEqual(server.offences, []);
+      } finally {
+        await server.stop();
+      }
+    });
+  },
 });
 
 Deno.test("watch ends with 2 and a clear line: wrong password, wrong configuration, a second watch", async () => {

@@ -6,14 +6,15 @@
  */
 
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { DeliveryError, type Post } from "../../bot/ports.ts";
+import { DeliveryError, type ReplyPost } from "../../bot/ports.ts";
 import { type SmtpOptions, smtpSink, verifySmtp } from "../../bot/sink/smtp.ts";
 import { outboxSink } from "../../bot/sink/outbox.ts";
 import { certify } from "../bot/dovecot.ts";
 import { inFolder } from "../bot/lab.ts";
 import { type SmtpBehaviour, startSmtp } from "../bot/smtp_server.ts";
 
-const POST: Post = {
+const POST: ReplyPost = {
+  kind: "reply",
   id: "0123456789abcdef0123",
   messageId: "p2plint.0123456789abcdef0123@bots.example.net",
   inReplyTo: "a@example.com",

@@ -65,6 +65,7 @@ const SOURCES = [
 
 /** Every operation that p2plint asks GitHub for. */
 const OPERATIONS: readonly (readonly [path: string, ...methods: string[]])[] = [
+  ["/repos/{owner}/{repo}", "get"],
   ["/repos/{owner}/{repo}/pulls", "get"],
   ["/repos/{owner}/{repo}/pulls/{pull_number}", "get"],
   ["/repos/{owner}/{repo}/pulls/{pull_number}/files", "get"],
@@ -74,6 +75,8 @@ const OPERATIONS: readonly (readonly [path: string, ...methods: string[]])[] = [
   ["/repos/{owner}/{repo}/issues/{issue_number}/comments", "post"],
   ["/repos/{owner}/{repo}/issues/comments/{comment_id}", "patch"],
   ["/repos/{owner}/{repo}/commits/{ref}/check-runs", "get"],
+  ["/repos/{owner}/{repo}/commits/{ref}/statuses", "get"],
+  ["/repos/{owner}/{repo}/statuses/{sha}", "post"],
   ["/repos/{owner}/{repo}/check-runs", "post"],
   ["/repos/{owner}/{repo}/check-runs/{check_run_id}", "patch"],
   ["/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations", "get"],

@@ -66,6 +66,7 @@ async function tryAction(folder: string): Promise<void> {
   const names = git(origin, "diff", "--name-only", base, head).split("\n");
   const pull: PullState = {
     number: 7,
+    title: "try the action",
     state: "open",
     head,
     base,
