@@ -60,13 +60,13 @@ Deno.test("what is not ours is pinned to a commit, and nothing of an event is pu
 
 Deno.test("the version and the Deno of the examples are those of the project", () => {
   const deno = /deno@(\d+\.\d+\.\d+)/.exec(read(".ci/run"))![1];
-  for (const path of ["action.yml", "examples/gitlab-ci.yml", "README.md"]) {
+  for (const path of ["action.yml", "bot/deploy/gitlab-ci.yml", "README.md"]) {
     for (const [, version] of read(path).matchAll(/deno@(\d+\.\d+\.\d+)/g)) equal(version, deno, path);
   }
   const places = [
     ...WORKFLOWS.map((name) => `.github/workflows/${name}`),
-    "examples/gitlab-ci.yml",
-    "examples/pre-commit-config.yaml",
+    "bot/deploy/gitlab-ci.yml",
+    "bot/deploy/pre-commit-config.yaml",
   ];
   for (const path of places) {
     const versions = Array.from(
@@ -84,7 +84,7 @@ Deno.test("the command lines of the action, the hook and the examples are unders
   const hook = (parse(read(".pre-commit-hooks.yaml")) as { entry: string }[])[0]!.entry;
   const { flags } = await readArguments(checkCommand.command, hook.split(" ").slice(2));
   deepEqual([...flags].sort(), ["quiet", "staged"]);
-  const script = (parse(read("examples/gitlab-ci.yml")) as { p2plint: { script: string[] } }).p2plint.script
+  const script = (parse(read("bot/deploy/gitlab-ci.yml")) as { p2plint: { script: string[] } }).p2plint.script
     .at(-1)!;
   const { values } = await readArguments(
     checkCommand.command,

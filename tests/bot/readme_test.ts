@@ -14,8 +14,8 @@ Deno.test("README, systemd unit and container file give the bot the same permiss
   const permissionsIn = (text: string) =>
     [...text.matchAll(/--(?:allow-[a-z]+(?:=[^\s"]+)?|v8-flags=[^\s"]+)/g)].map(([flag]) => flag).sort();
   const readme = /^deno run --no-prompt --v8[^]*?watch --config/m.exec(await read("README.md"))![0];
-  deepEqual(permissionsIn(await read("operations/p2plint.service")), permissionsIn(readme));
-  const container = permissionsIn((await read("operations/Containerfile")).replace(/^#.*/gm, ""));
+  deepEqual(permissionsIn(await read("bot/deploy/p2plint.service")), permissionsIn(readme));
+  const container = permissionsIn((await read("bot/deploy/Containerfile")).replace(/^#.*/gm, ""));
   // Which hosts, the container cannot know.
   const anyHost = permissionsIn(readme).map((flag) => flag.replace(/^(--allow-net)=.*/, "$1"));
   deepEqual(container, anyHost.sort());
