@@ -6,12 +6,14 @@
 
 import { type Call, type Expr, type Stmt, walkExpr, walkStmt } from "./engine/ast.ts";
 import { type CfgNode, type Edge, search } from "./engine/cfg.ts";
-import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
+import { defineRule, type Draft, type FunctionView, type Use } from "./engine/rule.ts";
 import { type Flow, flow, general } from "./facts/flow.ts";
 import { type Handling, handling, type Mapping, resultOf, type Use_ } from "./facts/mappings.ts";
 import { consistent, type FailureEdge, failures } from "./facts/failure.ts";
+import { goneChecks } from "./facts/gone_check.ts";
 import { isImplementation } from "./facts/place.ts";
 import { removed } from "./facts/removed.ts";
+import { API } from "./kernel/mod.ts";
 
 /** Functions that only say that something went wrong. */
 const PRINTS =
@@ -65,9 +67,37 @@ helper that gets the object and whose name speaks of checking is trusted.`,
     null: "nobody tests whether {map}() returned NULL before `{handle}` is used",
     ignored: "{check}() tells that {map}() failed, and `{handle}` is used nevertheless",
     success: "{map}() failed, and {function}() returns 0 as if it had not",
+    removed: "the patch takes away the test of `{handle}`, and the mapping above it stays",
     forgotten: "the mapping failed here, and the patch takes away what set `{code}` to an error for it",
   },
   bad: [
+    {
+      title: "the patch takes away the check of a mapping that begins above the hunk",
+      patch: String.raw`
+@@ static int foo_fill(struct foo *foo, struct sk_buff *skb)
+ 				       skb->len + skb_tailroom(skb), /* want: removed */
+ 				       DMA_FROM_DEVICE);
+ 
+-		if (unlikely(dma_mapping_error(foo->dev, paddr))) {
+-			dev_kfree_skb_any(skb);
+-			goto fail;
+-		}
+ 
+ 		rxcb = FOO_RXCB(skb);
+ 		rxcb->paddr = paddr;`,
+    },
+    {
+      title: "the patch takes away the check of what a helper mapped",
+      patch: String.raw`
+@@ static int foo_rx(struct foo *foo, struct sk_buff *skb)
+ 	addr = foo_dma_map_rx(foo, skb); /* want: removed */
+-	if (dma_mapping_error(foo->dev, addr)) {
+-		foo->dropped++;
+-		return -ENOMEM;
+-	}
+ 
+ 	foo_put(foo, addr);`,
+    },
     {
       title: "straight into a register",
       patch: String.raw`
@@ -362,6 +392,28 @@ helper that gets the object and whose name speaks of checking is trusted.`,
 +}`,
     },
     {
+      title: "the check behind a mapping that begins above the hunk is another one now, or stands elsewhere",
+      patch: String.raw`
+@@ static int foo_fill(struct foo *foo, struct sk_buff *skb)
+ 				       skb->len, /* ok: removed */
+ 				       DMA_FROM_DEVICE);
+-	if (dma_mapping_error(foo->dev, paddr))
++	if (foo_is_bad(foo, paddr))
+ 		return -ENOMEM;
+ 
+ 	foo->paddr = paddr;
+@@ static int foo_send(struct foo *foo, struct sk_buff *skb)
+ 			    skb->len, /* ok: removed */
+ 			    DMA_TO_DEVICE);
+-	if (dma_mapping_error(foo->dev, addr))
+-		return -ENOMEM;
+ 
+ 	foo->tx++;
++	if (dma_mapping_error(foo->dev, addr))
++		return -ENOMEM;
+ 	foo_kick(foo, addr);`,
+    },
+    {
       title: "a helper checks",
       patch: String.raw`
 +static int foo_start(struct foo *foo)
@@ -504,6 +556,7 @@ helper that gets the object and whose name speaks of checking is trusted.`,
         subject: `${mapping.call.name} ${mapping.handle ?? ""}`,
       };
     }
+    yield* takenAwayBehind(fn, all, use);
     for (const { call, api, node } of values.calls) {
       if (api?.returns !== "kva-p2p" || api.role !== "alloc" || api.failure !== "null") continue;
       const used = usedUntested(call, node, values);
@@ -702,19 +755,53 @@ function takenAway(fn: FunctionView, mapping: Mapping, use: Use): Unchecked | nu
   if (mapping.handle === null || mapping.fate !== "stored") return null;
   const gone = use(removed, file).from(mapping.call);
   const tail = tailOf(mapping.handle);
+  // It is asked about in another way: whether that is the right one, dma-mapping-wrong-test says.
+  const isAsked = use(flow, fn).cfg.nodes.some(({ kind, expr }) =>
+    kind === "test" && expr !== null && new RegExp(`\\b${tail}\\b`).test(file.textOf(expr))
+  );
+  if (isAsked) return null;
   const wasChecked = [...gone.matchAll(/dma_mapping_error\s*\(([^;{]*)/g)].some(([, args]) =>
     new RegExp(`\\b${tail}\\b[^,]*\\)`).test(args!)
   );
   if (!wasChecked) return null;
-  const isLeft = use.side.files.some((other) =>
-    new RegExp(`mapping_error\\s*\\([^;{]*\\b${tail}\\b|\\b${tail}\\s*[!=]= *DMA_MAPPING_ERROR`).test(
-      other.text,
-    )
-  );
-  return isLeft
+  return isTestedStill(tail, use)
     ? null
     : { because: [{ at: mapping.call, note: "the patch takes its check away" }], isSure: false };
 }
+
+/** The same where a helper that is not shown maps, or where the mapping begins above the hunk. */
+function* takenAwayBehind(fn: FunctionView, all: Handling, use: Use): Generator<Draft<"removed">> {
+  for (const { stmt, isCut, args, handle, instead } of goneChecks(fn)) {
+    // What came in its place may test it in another way.
+    if (instead !== null || isTestedStill(tailOf(handle), use)) continue;
+    if (!isCut && !isMappedByHelper(stmt, handle, all, fn)) continue;
+    yield {
+      at: stmt,
+      say: "removed",
+      with: { handle },
+      unless: "a line that the patch does not show tests it",
+      confidence: "medium",
+      wanted: `if (dma_mapping_error(${args.join(", ")}))`,
+      subject: handle,
+    };
+  }
+}
+
+/** Whether a statement sets the handle to what a function returns of which nothing more is known. */
+function isMappedByHelper(stmt: Stmt, handle: string, all: Handling, { file }: FunctionView): boolean {
+  if (stmt.kind !== "expr" || stmt.expr.kind !== "assign") return false;
+  const { target, value } = stmt.expr;
+  return value.kind === "call" && !API.has(value.name) && file.textOf(target) === handle &&
+    !all.mappings.some(({ call }) => call === value);
+}
+
+/** Whether a check of what goes by this name is left anywhere. */
+const isTestedStill = (tail: string, use: Use): boolean =>
+  use.side.files.some((file) =>
+    new RegExp(`mapping_error\\s*\\([^;{]*\\b${tail}\\b|\\b${tail}\\s*[!=]= *DMA_MAPPING_ERROR`).test(
+      file.text,
+    )
+  );
 
 /** The way from an allocation to the end of the function on which its pointer is never looked at. */
 function neverNull(

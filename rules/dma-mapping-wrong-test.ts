@@ -7,6 +7,7 @@
 import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
 import { type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
+import { goneChecks } from "./facts/gone_check.ts";
 import { type Flow, flow, mentions } from "./facts/flow.ts";
 import { handling } from "./facts/mappings.ts";
 import type { Origin } from "./facts/origin.ts";
@@ -60,6 +61,8 @@ none.`,
   ],
   messages: {
     test: "`{test}` does not tell whether {map}() failed: that is DMA_MAPPING_ERROR and 0 is a valid address",
+    replaced:
+      "`{test}` does not tell whether the mapping failed, as the dma_mapping_error() did that it replaces: 0 is a valid address",
     handle: "dma_mapping_error() is not for the handle of {map}(), whose failure is a NULL pointer",
     zero: "`{handle}` of 0 is a valid address: whether {map}() failed only its pointer tells",
     pointer: "{map}() returns NULL when it fails, never an ERR_PTR()",
@@ -71,6 +74,18 @@ none.`,
     helper: "{helper}() returns 0 when it fails, which dma_mapping_error() takes for a valid address",
   },
   bad: [
+    {
+      title: "of a mapping that begins above the hunk",
+      patch: String.raw`
+@@ static int foo_fill(struct foo *foo, struct sk_buff *skb)
+ 			     skb->len,
+ 			     DMA_FROM_DEVICE);
+-	if (dma_mapping_error(foo->dev, addr)) {
++	if (!addr) { /* want: replaced */
+ 		dev_kfree_skb_any(skb);
+ 		return -ENOMEM;
+ 	}`,
+    },
     {
       title: "the pointer to the result is asked",
       patch: String.raw`
@@ -206,6 +221,18 @@ none.`,
     },
   ],
   good: [
+    {
+      title: "what takes the place of the check asks about something else",
+      patch: String.raw`
+@@ static int foo_fill(struct foo *foo, struct sk_buff *skb)
+ 			     skb->len,
+ 			     DMA_FROM_DEVICE);
+-	if (dma_mapping_error(foo->dev, addr)) {
++	if (!foo->ring) { /* ok: replaced */
+ 		dev_kfree_skb_any(skb);
+ 		return -ENOMEM;
+ 	}`,
+    },
     {
       title: "the result is asked, and every way sets the pointer",
       patch: String.raw`
@@ -452,10 +479,30 @@ none.`,
       }
     }
     yield* sentinels(fn, values, use);
+    yield* replaced(fn, values);
     yield* pointees(fn, values);
     yield* unset(fn, values, use);
   },
 });
+
+/** A dma_mapping_error() of a mapping that begins above the hunk, which becomes a comparison with 0. */
+function* replaced(fn: FunctionView, values: Flow) {
+  for (const { isCut, args, handle, instead } of goneChecks(fn)) {
+    if (!isCut || instead === null) continue;
+    const asked = values.cfg.nodes.filter(({ kind, expr }) =>
+      kind === "test" && expr !== null && fn.file.lineAt(expr.start) === instead
+    ).flatMap(({ expr }) => questions(expr!));
+    const found = asked.find(({ operand }) => fn.file.textOf(operand) === handle);
+    if (found === undefined) continue;
+    yield {
+      at: found.shown,
+      say: "replaced" as const,
+      with: { test: fn.file.textOf(found.shown) },
+      wanted: `dma_mapping_error(${args.join(", ")})`,
+      subject: handle,
+    };
+  }
+}
 
 /** `*out = call(); if (!out)`: the pointer to the result is asked instead of the result. */
 function* pointees(fn: FunctionView, values: Flow) {
