@@ -89,6 +89,15 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
   },
   bad: [
     {
+      title: "whatever the variable is called, it is tested like a mapping",
+      patch: String.raw`
+@@ static int foo_post(struct foo *foo, struct sk_buff *skb)
+-	paddr = dma_map_single(foo->dev, skb->data, skb->len, DMA_FROM_DEVICE);
++	paddr = virt_to_phys(skb->data); /* want: handle */
+ 	if (dma_mapping_error(foo->dev, paddr))
+ 		return -EIO;`,
+    },
+    {
       title: "a ring is written to a register",
       patch: String.raw`
 +static void foo_start(struct foo *foo, void __iomem *base)
@@ -392,7 +401,8 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
       // The type is wrong, and the author knows what it holds.
       if (sink.kind === "return" && /phys/i.test(fn.name)) continue;
       if (sink.kind === "handle" && /^\w+$/.test(sink.where)) {
-        if (/^pa(?:ddr)?(?:_|$)|phys/i.test(sink.where) || isOnlyPrinted(fn.node.body, sink.where)) continue;
+        const isPhysicalByName = /^pa(?:ddr)?(?:_|$)|phys/i.test(sink.where) && !isChecked(sink, values);
+        if (isPhysicalByName || isOnlyPrinted(fn.node.body, sink.where)) continue;
         // A copy of a variable is no news.
         if (origin.expr.start < sink.value.start || origin.expr.start >= sink.value.end) continue;
         if (use(physical, fn).some(({ value }) => placeOf(value, values) === sink.where)) continue;
