@@ -13,7 +13,7 @@ import { isAddressType, widthOfType } from "./facts/width.ts";
 
 /** printk()'s kin: whatever ends like this and has a format string. */
 const PRINTS =
-  /^(?:printk(?:_ratelimited|_once|_deferred)?|(?:\w+_)?(?:printk|err|warn|info|notice|dbg|debug|alert|crit|emerg|printf|snprintf|scnprintf|sprintf|sysfs_emit)(?:_once|_ratelimited|_probe)?|DRM_\w+|WARN(?:_ONCE)?|panic)$/;
+  /^(?:printk(?:_ratelimited|_once|_deferred)?|(?:\w+_)?(?:printk|err|warn|info|notice|dbg|debug|alert|crit|emerg|printf|snprintf|scnprintf|sprintf|sysfs_emit)(?:_\w+)?|DRM_\w+|WARN(?:_ONCE)?|panic)$/;
 /** One conversion: flags, width, precision, length, letter; for `%p` the extension that printk() adds. */
 const CONVERSION =
   /%(?:%|([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?(hh|h|ll|l|z|t|L)?([diouxXcsp])(ad|ap|a|[A-Za-z]+)?)/g;
@@ -53,6 +53,18 @@ with \`%pad\` or \`%pa\`.`,
     resource: "%{conversion} takes a struct resource, and `{arg}` is a {type}: print it with {wanted}",
   },
   bad: [
+    {
+      title: "what the patch printed with %pad before, in one call with the device",
+      patch: String.raw`
+@@ static int foo_probe(struct foo *foo)
+-	dev_dbg(&foo->dev, "va %pK, dma %pad\n",
+-		foo->va, &foo->dma);
++	dev_dbg(&foo->dev, "va %pK, dma %x\n",
++		foo->va, foo->dma); /* want: length */
+-	dev_dbg(&foo->dev, "%s: enc %pad, dec %pad\n", __func__, &foo->enc,
++	dev_dbg(&foo->dev, "%s: enc %x, dec %pad\n", __func__, foo->enc, /* want: length */
+ 		&foo->dec);`,
+    },
     {
       title: "%llx and %x",
       patch: String.raw`
@@ -291,12 +303,22 @@ with \`%pad\` or \`%pa\`.`,
 /** What was printed with `%pad` or `%pa` in the removed text, with the type that goes with it. */
 function formerly(text: string): ReadonlyMap<string, string> {
   const types = new Map<string, string>();
-  const conversions = [...text.matchAll(/%p(a[dp]?)\b/g)].map(([, kind]) => kind!);
-  const args = [...text.matchAll(/[,(] ?&([\w.>\[\]-]+) ?(?=[,)])/g)].map(([, arg]) => arg!);
-  // Which belongs to which is only plain when there are as many of the one as of the other.
-  if (conversions.length !== args.length) return types;
-  for (const [i, arg] of args.entries()) {
-    types.set(arg, conversions[i] === "ad" ? "dma_addr_t" : "phys_addr_t");
+  let conversions: string[] = [];
+  // What has no conversion in it is an argument, or a part of a format that says nothing.
+  const plain = text.replace(/"(?:[^"\\]|\\.)*"/g, (string) => string.includes("%") ? string : "");
+  for (const [, format, behind] of plain.matchAll(/"((?:[^"\\]|\\.)*)"([^";]*)/g)) {
+    conversions.push(...Array.from(format!.matchAll(/%p(a[dp]?)\b/g), ([, kind]) => kind!));
+    // The compiler joins strings that stand side by side.
+    if (behind!.trim() === "") continue;
+    const args = [...behind!.matchAll(/[,(] ?&([\w.>\[\]-]+) ?(?=[,)]|$)/g)].map(([, arg]) => arg!);
+    const isWhole = /\) ?$/.test(behind!);
+    // Which belongs to which is plain when there are as many of the one as of the other, or when the last ones stay.
+    if (args.length === conversions.length || (!isWhole && args.length < conversions.length)) {
+      for (const [i, arg] of args.entries()) {
+        types.set(arg, conversions[i] === "ad" ? "dma_addr_t" : "phys_addr_t");
+      }
+    }
+    conversions = [];
   }
   return types;
 }
