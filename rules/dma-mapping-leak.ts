@@ -13,6 +13,7 @@ import { mentioned } from "./facts/mention.ts";
 import { rootOf } from "./facts/device.ts";
 import { flow, type Store } from "./facts/flow.ts";
 import { handling, type Mapping, resultOf, type Use_ } from "./facts/mappings.ts";
+import { misdirectedCheck } from "./facts/misdirected.ts";
 import { broughtIn } from "./facts/pairs.ts";
 import { consistent, failures } from "./facts/failure.ts";
 import { argumentsAt, hunkOf, linesOf } from "./facts/former.ts";
@@ -504,8 +505,10 @@ leak here, and neither is a ring that stays mapped when the device does not stop
   ],
   *check(fn, use) {
     if (isImplementation(fn.file)) return;
-    const { cfg, stores, calls } = use(flow, fn);
-    const { mappings, releases } = use(handling, fn);
+    const values = use(flow, fn);
+    const { cfg, stores, calls } = values;
+    const all = use(handling, fn);
+    const { mappings, releases } = all;
     yield* dropped(fn);
     const removed = PROBE.test(fn.name) ? removals(fn, use) : [];
     if (PROBE.test(fn.name)) yield* kept(fn, use);
@@ -545,6 +548,8 @@ leak here, and neither is a ring that stays mapped when the device does not stop
         handle === null || handle.includes("[") ||
         !mapping.api.families.some((f) => FAMILIES.has(f))
       ) continue;
+      // Which way is that of the failure, nobody can tell: dma-mapping-wrong-test says so.
+      if (misdirectedCheck(mapping, all, values) !== null) continue;
       // A loop may leave earlier rounds' mappings behind on purpose; whole arrays are somebody else's rule.
       if (mapping.node.loops.length > 0) continue;
       const own = releases.filter((r) => r.handle === handle);

@@ -8,6 +8,7 @@ import { type Call, type Expr, walkExpr } from "./engine/ast.ts";
 import { type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView, type Use } from "./engine/rule.ts";
 import { goneChecks } from "./facts/gone_check.ts";
+import { misdirectedCheck } from "./facts/misdirected.ts";
 import { type Flow, flow, mentions } from "./facts/flow.ts";
 import { handling } from "./facts/mappings.ts";
 import type { Origin } from "./facts/origin.ts";
@@ -61,6 +62,7 @@ none.`,
   ],
   messages: {
     test: "`{test}` does not tell whether {map}() failed: that is DMA_MAPPING_ERROR and 0 is a valid address",
+    variable: "{check}() asks about `{other}`, and it is `{handle}` that {map}() has set",
     replaced:
       "`{test}` does not tell whether the mapping failed, as the dma_mapping_error() did that it replaces: 0 is a valid address",
     handle: "dma_mapping_error() is not for the handle of {map}(), whose failure is a NULL pointer",
@@ -74,6 +76,21 @@ none.`,
     helper: "{helper}() returns 0 when it fails, which dma_mapping_error() takes for a valid address",
   },
   bad: [
+    {
+      title: "the address of the other side is asked about",
+      patch: String.raw`
++static int foo_transfer(struct foo *foo, void *buf, dma_addr_t dev_dma, size_t len)
++{
++	dma_addr_t buf_dma;
++
++	buf_dma = dma_map_single(foo->dev, buf, len, DMA_TO_DEVICE);
++	if (dma_mapping_error(foo->dev, dev_dma)) /* want: variable */
++		return -EIO;
++	foo_copy(foo, buf_dma, dev_dma, len);
++	dma_unmap_single(foo->dev, buf_dma, len, DMA_TO_DEVICE);
++	return 0;
++}`,
+    },
     {
       title: "of a mapping that begins above the hunk",
       patch: String.raw`
@@ -221,6 +238,21 @@ none.`,
     },
   ],
   good: [
+    {
+      title: "the address has gone to where it is asked about",
+      patch: String.raw`
++static int foo_map(struct foo *foo, struct foo_desc *desc, struct foo_state *state)
++{
++	desc->addr = state->dma = dma_map_single(foo->dev, foo->buf, foo->len, DMA_TO_DEVICE);
++	if (dma_mapping_error(foo->dev, state->dma)) /* ok: variable */
++		return -EIO;
++	foo->dma = dma_map_page(foo->dev, foo->page, 0, PAGE_SIZE, DMA_TO_DEVICE);
++	foo_note(foo, &desc->next);
++	if (dma_mapping_error(foo->dev, desc->next)) /* ok: variable */
++		return -EIO;
++	return foo_go(foo, foo->dma);
++}`,
+    },
     {
       title: "what takes the place of the check asks about something else",
       patch: String.raw`
@@ -390,7 +422,8 @@ none.`,
   *check(fn, use) {
     if (isImplementation(fn.file)) return;
     const values = use(flow, fn);
-    const { checks } = use(handling, fn);
+    const all = use(handling, fn);
+    const { checks } = all;
     const checked = new Set(checks.map((check) => check.node));
     for (const node of values.cfg.nodes) {
       if (node.kind !== "test" || node.expr === null) continue;
@@ -477,6 +510,23 @@ none.`,
           subject: helper.name,
         };
       }
+    }
+    for (const mapping of all.mappings) {
+      const check = misdirectedCheck(mapping, all, values);
+      if (check === null) continue;
+      yield {
+        at: check.handleExpr!,
+        say: "variable",
+        with: {
+          check: check.call.name,
+          other: fn.file.textOf(check.handleExpr!),
+          handle: mapping.handle!,
+          map: mapping.call.name,
+        },
+        because: [{ at: mapping.call, note: `sets \`${mapping.handle}\`` }],
+        wanted: mapping.handle!,
+        subject: `${mapping.call.name} ${mapping.handle} ${check.handle}`,
+      };
     }
     yield* sentinels(fn, values, use);
     yield* replaced(fn, values);
