@@ -85,6 +85,26 @@ are compared, and only with the mappings that the patch shows.`,
   },
   bad: [
     {
+      title: "the patch changes one side of a pair in a struct that is declared elsewhere",
+      patch: String.raw`
+@@ static int foo_alloc(struct foo *foo, struct foo_buf *buf)
+ 	buf->cpu = dma_alloc_coherent(foo->dev, buf->table_size, &buf->dma, GFP_KERNEL);
+ 	if (!buf->cpu)
+ 		return -ENOMEM;
+@@ static void foo_free(struct foo *foo, struct foo_buf *buf)
+-	dma_free_coherent(foo->dev, buf->table_size, buf->cpu, buf->dma);
++	dma_free_coherent(foo->dev, buf->size, buf->cpu, buf->dma); /* want: size */
+ 	kfree(buf);
+@@ static int foo_send(struct foo *foo, struct foo_cmd *cmd)
+ 	cmd->addr = dma_map_single(foo->dev, cmd->data, cmd->len, DMA_TO_DEVICE);
+ 	if (dma_mapping_error(foo->dev, cmd->addr))
+ 		return -ENOMEM;
+@@ static void foo_done(struct foo *foo, struct foo_cmd *cmd)
+-	dma_unmap_single(foo->dev, cmd->addr, cmd->len, DMA_TO_DEVICE);
++	dma_unmap_single(foo->dev, cmd->addr, cmd->len, DMA_FROM_DEVICE); /* want: direction */
+ 	kfree(cmd);`,
+    },
+    {
       title: "another direction, a fixed direction, the attribute forgotten",
       patch: String.raw`
 +static int foo_run(struct foo *foo, void *buf, phys_addr_t bar, size_t n, enum dma_data_direction dir)
@@ -193,6 +213,27 @@ are compared, and only with the mappings that the patch shows.`,
     },
   ],
   good: [
+    {
+      title: "the patch makes them agree, or changes both",
+      patch: String.raw`
+@@ static int foo_alloc(struct foo *foo, struct foo_buf *buf)
+-	buf->cpu = dma_alloc_coherent(foo->dev, buf->table_size, &buf->dma, GFP_KERNEL);
++	buf->cpu = dma_alloc_coherent(foo->dev, buf->size, &buf->dma, GFP_KERNEL);
+ 	if (!buf->cpu)
+ 		return -ENOMEM;
+@@ static void foo_free(struct foo *foo, struct foo_buf *buf)
+-	dma_free_coherent(foo->dev, buf->table_size, buf->cpu, buf->dma);
++	dma_free_coherent(foo->dev, buf->size, buf->cpu, buf->dma); /* ok: size */
+ 	kfree(buf);
+@@ static int foo_send(struct foo *foo, struct foo_cmd *cmd)
+ 	cmd->addr = dma_map_single(foo->dev, cmd->data, cmd->len, DMA_TO_DEVICE);
+ 	if (dma_mapping_error(foo->dev, cmd->addr))
+ 		return -ENOMEM;
+@@ static void foo_done(struct foo *foo, struct foo_cmd *cmd)
+-	dma_unmap_single(foo->dev, cmd->addr, cmd->len, DMA_FROM_DEVICE);
++	dma_unmap_single(foo->dev, cmd->addr, cmd->len, DMA_TO_DEVICE); /* ok: direction */
+ 	kfree(cmd);`,
+    },
     {
       title: "everything as it was mapped",
       patch: String.raw`
@@ -488,9 +529,8 @@ function* ofField(one: Use_, fn: FunctionView, use: Use): Generator<Draft<Key>> 
   const isKin = ({ mapping }: Elsewhere) =>
     mapping.api.families.some((name) => one.api.families.includes(name));
   const first = found.find(({ by }) => by.file === fn.file) ?? found[0];
-  if (
-    first === undefined || one.handleExpr === null || !found.every(isKin) || !isOneField(one, found, fn, use)
-  ) return;
+  if (first === undefined || one.handleExpr === null || !found.every(isKin)) return;
+  const isAll = isOneField(one, found, fn, use);
   const base = {
     severity: "warning" as const,
     confidence: "medium" as const,
@@ -506,7 +546,7 @@ function* ofField(one: Use_, fn: FunctionView, use: Use): Generator<Draft<Key>> 
   const mapped = found.map(({ mapping }) => argument(mapping, mapping.api.direction));
   const names = mapped.map((expr) => expr?.kind === "ident" && OF_DATA.has(expr.name) ? expr.name : null);
   if (
-    own?.kind === "ident" && OF_DATA.has(own.name) &&
+    (isAll || agreedBefore(one, "direction", found, fn)) && own?.kind === "ident" && OF_DATA.has(own.name) &&
     names.every((name) => name !== null && name !== own.name) &&
     !(deed === "synced" && names.includes("DMA_BIDIRECTIONAL"))
   ) {
@@ -521,9 +561,9 @@ function* ofField(one: Use_, fn: FunctionView, use: Use): Generator<Draft<Key>> 
   }
   const size = argument(one, one.api.size);
   const sizes = found.map(({ mapping }) => argument(mapping, mapping.api.size));
-  if (
-    deed === "synced" || size === null || !sizes.every((expr) => expr !== null && isOtherConstant(expr, size))
-  ) return;
+  if (deed === "synced" || size === null) return;
+  const isOther = isAll && sizes.every((expr) => expr !== null && isOtherConstant(expr, size));
+  if (!isOther && !agreedBefore(one, "size", found, fn)) return;
   const wanted = first.by.file.textOf(argument(first.mapping, first.mapping.api.size)!);
   yield {
     ...base,
@@ -532,6 +572,28 @@ function* ofField(one: Use_, fn: FunctionView, use: Use): Generator<Draft<Key>> 
     with: { handle, mapped: wanted, other: fn.file.textOf(size) },
     wanted,
   };
+}
+
+/**
+ * Whether the patch changes just this argument of the call, and it was what all the mappings of the field have: the
+ * pair agreed, and does no more. Other mappings, which are not shown, would not have made it agree.
+ */
+function agreedBefore(
+  one: Use_,
+  of: "direction" | "size",
+  found: readonly Elsewhere[],
+  fn: FunctionView,
+): boolean {
+  const former = formerCall(fn.file, one.call);
+  if (former === null || former.index === null || former.index !== one.api[of]) return false;
+  const was = former.args[former.index]!;
+  const now = fn.file.textOf(one.call.args[former.index]!);
+  return found.every(({ mapping, by }) => {
+    const expr = argument(mapping, mapping.api[of]);
+    if (expr === null || by.file.isChanged(expr)) return false;
+    const text = by.file.textOf(expr);
+    return text === was && text !== now;
+  });
 }
 
 function attributes(pair: Pair, fn: FunctionView): Draft<Key> | null {

@@ -44,7 +44,7 @@ export function* goneChecks(fn: FunctionView): Generator<GoneCheck> {
       const next = lines[end];
       yield {
         stmt,
-        isCut: isCutAbove(joined(above)),
+        isCut: !fn.file.isWhole && isCutAbove(joined(above)),
         args,
         handle: args[1],
         instead: next?.kind === "added" ? next : null,
