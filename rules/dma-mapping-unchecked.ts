@@ -11,6 +11,7 @@ import { type Flow, flow, general } from "./facts/flow.ts";
 import { type Handling, handling, type Mapping, resultOf, type Use_ } from "./facts/mappings.ts";
 import { consistent, type FailureEdge, failures } from "./facts/failure.ts";
 import { goneChecks } from "./facts/gone_check.ts";
+import { misdirectedCheck } from "./facts/misdirected.ts";
 import { isImplementation } from "./facts/place.ts";
 import { removed } from "./facts/removed.ts";
 import { API } from "./kernel/mod.ts";
@@ -755,7 +756,8 @@ function takenAway(fn: FunctionView, mapping: Mapping, use: Use): Unchecked | nu
   if (mapping.handle === null || mapping.fate !== "stored") return null;
   const gone = use(removed, file).from(mapping.call);
   const tail = tailOf(mapping.handle);
-  // It is asked about in another way: whether that is the right one, dma-mapping-wrong-test says.
+  // It is asked about in another way, or something else is: dma-mapping-wrong-test says what is wrong with that.
+  if (misdirectedCheck(mapping, use(handling, fn), use(flow, fn)) !== null) return null;
   const isAsked = use(flow, fn).cfg.nodes.some(({ kind, expr }) =>
     kind === "test" && expr !== null && new RegExp(`\\b${tail}\\b`).test(file.textOf(expr))
   );
@@ -914,13 +916,15 @@ function asksAbout(name: string, index: number, use: Use, depth = 0): boolean {
   );
 }
 
-/** Whether another function of the patch checks a field of the same name. */
+/** Whether another function of the patch checks a field of the same name, and does not map it itself. */
 function isCheckedElsewhere(fn: FunctionView, tails: ReadonlySet<string>, use: Use): boolean {
+  const isSame = ({ handle }: Use_) => handle !== null && tails.has(tailOf(handle));
   return use.side.files.some((file) =>
-    file.functions.some((other) =>
-      other !== fn &&
-      use(handling, other).checks.some((check) => check.handle !== null && tails.has(tailOf(check.handle)))
-    )
+    file.functions.some((other) => {
+      if (other === fn) return false;
+      const { checks, mappings } = use(handling, other);
+      return checks.some(isSame) && !mappings.some(isSame);
+    })
   );
 }
 
