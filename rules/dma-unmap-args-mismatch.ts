@@ -15,6 +15,7 @@ import {
   type Elsewhere,
   handleKey,
   isOneField,
+  isSameField,
   mappedElsewhere,
   type Pair,
   pairs,
@@ -546,7 +547,8 @@ function* ofField(one: Use_, fn: FunctionView, use: Use): Generator<Draft<Key>> 
   const mapped = found.map(({ mapping }) => argument(mapping, mapping.api.direction));
   const names = mapped.map((expr) => expr?.kind === "ident" && OF_DATA.has(expr.name) ? expr.name : null);
   if (
-    (isAll || agreedBefore(one, "direction", found, fn)) && own?.kind === "ident" && OF_DATA.has(own.name) &&
+    (isAll || agreedBefore(one, "direction", found, fn) || isOddOne(one, names[0]!, fn, use)) &&
+    own?.kind === "ident" && OF_DATA.has(own.name) &&
     names.every((name) => name !== null && name !== own.name) &&
     !(deed === "synced" && names.includes("DMA_BIDIRECTIONAL"))
   ) {
@@ -572,6 +574,19 @@ function* ofField(one: Use_, fn: FunctionView, use: Use): Generator<Draft<Key>> 
     with: { handle, mapped: wanted, other: fn.file.textOf(size) },
     wanted,
   };
+}
+
+/** Whether the whole file is shown, and everybody else in it that releases or syncs the field has that direction. */
+function isOddOne(one: Use_, mapped: string | null, fn: FunctionView, use: Use): boolean {
+  if (!fn.file.isWhole || mapped === null) return false;
+  const others = fn.file.functions.flatMap((by) => {
+    const { releases, syncs } = use(handling, by);
+    return [...releases, ...syncs].filter((other) => other !== one && isSameField(one, fn, other, by, use));
+  });
+  return others.length > 0 && others.every((other) => {
+    const direction = argument(other, other.api.direction);
+    return direction?.kind === "ident" && direction.name === mapped;
+  });
 }
 
 /**

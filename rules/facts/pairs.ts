@@ -132,6 +132,25 @@ export function mappedElsewhere(one: Use_, fn: FunctionView, use: Use): Elsewher
   return [...out.values()];
 }
 
+/** Whether two uses are of the same field of the same kind of object, as {@link mappedElsewhere} has it. */
+export function isSameField(
+  one: Use_,
+  fn: FunctionView,
+  other: Use_,
+  by: FunctionView,
+  use: Use,
+): boolean {
+  if (one.handle === null || one.handleExpr === null || other.handle === null || other.handleExpr === null) {
+    return false;
+  }
+  const field = fieldOf(one.handle);
+  if (field === null || fieldOf(other.handle) !== field) return false;
+  const [type, otherType] = [ownerType(one.handleExpr, fn, use), ownerType(other.handleExpr, by, use)];
+  return type === null || otherType === null
+    ? tailOf(one.handle) !== null && tailOf(one.handle) === tailOf(other.handle)
+    : type === otherType;
+}
+
 /** Something that gets into a field. */
 interface Filling {
   readonly by: FunctionView;
