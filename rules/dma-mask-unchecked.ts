@@ -8,7 +8,7 @@ import type { Expr } from "./engine/ast.ts";
 import { asCall, type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
 import { type Flow, flow } from "./facts/flow.ts";
-import { formerCall, linesOf } from "./facts/former.ts";
+import { formerCall, hunkOf, linesOf } from "./facts/former.ts";
 import { mentioned } from "./facts/mention.ts";
 import { isAllShown, isTest } from "./facts/place.ts";
 import { removed } from "./facts/removed.ts";
@@ -52,9 +52,37 @@ that takes an existing check away is another matter.`,
       "{was}() set both masks and {callee}() sets only the {one} one: the {other} mask stays what it was, 32 bits unless set",
     one:
       "{callee}() sets the {one} mask only, and the driver does {other} DMA as well: that keeps to the default of 32 bits",
-    inverted: "{callee}() returns 0 on success: this is the branch of the success, and it reports a failure",
+    inverted:
+      "{callee}() returns 0 on success: this is the branch of the success, and it is written for the failure",
   },
   bad: [
+    {
+      title: "the branch of the success fails, or complains",
+      patch: String.raw`
++static int foo_probe(struct pci_dev *pdev)
++{
++	if (!dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64))) /* want: inverted */
++		return -EINVAL;
++	return foo_init(pdev);
++}
++
++static int bar_probe(struct pci_dev *pdev)
++{
++	if (!dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(40))) /* want: inverted */
++		dev_warn(&pdev->dev, "Failed to set DMA mask\n");
++	return bar_init(pdev);
++}`,
+    },
+    {
+      title: "the patch turns the test around",
+      patch: String.raw`
+@@ static int foo_probe(struct pci_dev *pdev)
+-	if (dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64))) {
++	if (!dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64))) { /* want: inverted */
+ 		foo_release(pdev);
+ 		goto out;
+ 	}`,
+    },
     {
       title: "one of two masks is left out",
       patch: String.raw`
@@ -141,6 +169,22 @@ that takes an existing check away is another matter.`,
     },
   ],
   good: [
+    {
+      title: "the patch sets it right, or changes the branch with it",
+      patch: String.raw`
+@@ static int foo_probe(struct pci_dev *pdev)
+-	if (!dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64))) {
++	if (dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64))) { /* ok: inverted */
+ 		foo_release(pdev);
+ 		goto out;
+ 	}
+@@ static int bar_probe(struct pci_dev *pdev)
+-	if (dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64)))
+-		bar->is_narrow = true;
++	if (!dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64))) /* ok: inverted */
++		bar->is_wide = true;
+ 	bar_go(bar);`,
+    },
     {
       title: "a new driver with one kind of DMA, or with the default of 32 bits",
       patch: String.raw`
@@ -309,6 +353,21 @@ that takes an existing check away is another matter.`,
         };
         continue;
       }
+      if (node.kind === "test" && isTurned(call, node, fn)) {
+        yield {
+          at: node.at,
+          say: "inverted",
+          with: { callee: call.name },
+          because: [{
+            at: call,
+            note: "0 when the mask is usable: the line before asked the right way round",
+          }],
+          severity: "error",
+          unless: "what the branches do changes in lines that the patch does not show",
+          subject: `${call.name} ${fn.file.textOf(node.at)}`,
+        };
+        continue;
+      }
       const wrong = inverted(node, call, values, fn);
       if (wrong === null) continue;
       yield {
@@ -403,6 +462,7 @@ function inverted(
       .hit;
   const success = test?.succ.find((edge) => edge.when === false);
   if (test == null || success === undefined) return null;
+  const after = test.succ.find((edge) => edge !== success)?.to;
   // `if (!ret) { complain; return ret; }`: nothing but a complaint and the way out.
   let complaint: CfgNode | null = null;
   for (
@@ -416,12 +476,32 @@ function inverted(
       if (COMPLAINS.test(fn.file.textOf(at.at))) complaint ??= at;
       continue;
     }
+    // The branch was the complaint alone.
+    if (complaint !== null && (at.kind === "join" || at === after)) return { test, complaint };
     if (at.kind === "join") continue;
-    return complaint !== null && at.kind === "return" && isFailure(at.expr, isResult)
-      ? { test, complaint }
+    if (at.kind !== "return" || at.expr === null) return null;
+    // An error code that says itself that it is one needs no complaint.
+    const isError = /^-E[A-Z]+$/.test(fn.file.textOf(at.expr));
+    return isError || (complaint !== null && isFailure(at.expr, isResult))
+      ? { test, complaint: complaint ?? at }
       : null;
   }
   return null;
+}
+
+/** Whether the patch turns the test of the call around, and changes nothing else there. */
+function isTurned(call: Expr, test: CfgNode, { file }: FunctionView): boolean {
+  const line = file.lineAt(test.at.start);
+  const hunk = hunkOf(file, test.at);
+  if (line?.kind !== "added" || hunk === null) return false;
+  const at = hunk.lines.indexOf(line);
+  const [before, after] = [hunk.lines[at - 1], hunk.lines[at + 1]];
+  if (before?.kind !== "removed" || hunk.lines[at - 2]?.kind === "removed" || after?.kind !== "context") {
+    return false;
+  }
+  const name = /\w+/.exec(file.textOf(call))![0];
+  const was = new RegExp(`\\bif \\(${name}\\(`);
+  return was.test(before.text) && before.text.replace(was, `if (!${name}(`) === line.text;
 }
 
 function isFailure(expr: Expr | null, isResult: (expr: Expr | null) => boolean): boolean {
