@@ -73,6 +73,16 @@ helper that gets the object and whose name speaks of checking is trusted.`,
   },
   bad: [
     {
+      title: "the patch takes away the test of the memory",
+      patch: String.raw`
+@@ static int foo_alloc(struct foo *foo)
+ 	foo->ring = dma_alloc_coherent(foo->dev, FOO_RING, &foo->dma, GFP_KERNEL); /* want: null */
+-	if (!foo->ring)
+-		return -ENOMEM;
+ 
+ 	foo->mask = foo->slots - 1;`,
+    },
+    {
       title: "the patch takes away the check of a mapping that begins above the hunk",
       patch: String.raw`
 @@ static int foo_fill(struct foo *foo, struct sk_buff *skb)
@@ -519,7 +529,7 @@ helper that gets the object and whose name speaks of checking is trusted.`,
       if (mapping.api.role === "alloc" && mapping.api.failure === "null") {
         // Asked in the wrong place: dma-mapping-wrong-test says so.
         const isMisjudged = all.checks.some((check) => check.handle === mapping.handle);
-        const found = isMisjudged ? null : neverNull(fn, mapping, values);
+        const found = isMisjudged ? null : neverNull(fn, mapping, values, use);
         if (found !== null) {
           yield {
             at: mapping.call,
@@ -810,6 +820,7 @@ function neverNull(
   fn: FunctionView,
   mapping: Mapping,
   values: Flow,
+  use: Use,
 ): { pointer: string; because: Unchecked["because"] } | null {
   const store = values.stores.find((s) =>
     s.op === "=" && s.target !== mapping.handleExpr && resultOf(s.value, mapping.call)
@@ -846,10 +857,19 @@ function neverNull(
     (node) => node === mapping.node || node.kind === "hole" ? "stop" : node.kind === "exit" ? "hit" : "go",
     consistent(values.cfg, mapping.node, fn.file),
   );
-  if (found.hit === null) return null;
+  const pointer = "kind" in store.target ? fn.file.textOf(store.target) : store.place;
+  if (found.hit === null) {
+    // Where the function is not shown to its end, the patch may say that this was the place.
+    const wasAsked = new RegExp(
+      `if \\((?:unlikely\\()?(?:!${RegExp.escape(pointer)}|${RegExp.escape(pointer)} == NULL)\\)`,
+    );
+    return wasAsked.test(use(removed, fn.file).from(mapping.call))
+      ? { pointer, because: [{ at: mapping.call, note: "the patch takes its check away" }] }
+      : null;
+  }
   const end = found.path.findLast((node) => node.kind === "return");
   return {
-    pointer: "kind" in store.target ? fn.file.textOf(store.target) : store.place,
+    pointer,
     because: [
       end === undefined
         ? { at: mapping.call, note: "nothing on the way to the end of the function tests it" }
