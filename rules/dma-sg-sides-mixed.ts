@@ -64,12 +64,30 @@ touches two.`,
       "{callee}() gets the CPU address of `{entry}` and the length of a DMA segment: `{entry}->length` goes with it",
     dma:
       "{callee}() gets the DMA address of `{entry}` and the length of its CPU side: sg_dma_len(`{entry}`) goes with it",
+    apart:
+      "the address is that of a DMA segment, and `{entry}->length` the length of the CPU side of its first entry: sg_dma_len(`{entry}`) goes with it",
     forgotten:
       "the loop keeps the addresses of DMA segments and forgets their lengths: entries may have been merged, and a segment is then longer than one of them",
     rounded:
       "`{pages}` counts the pages of the length alone, while `{down}` rounds the address down: a segment that starts inside a page touches one page more",
   },
   bad: [
+    {
+      title: "each in a statement of its own",
+      patch: String.raw`
++static void foo_fill(struct foo *foo, struct scatterlist *sgl, int count)
++{
++	struct scatterlist *sg;
++	int i;
++
++	for_each_sg(sgl, sg, count, i) {
++		u32 len = sg->length; /* want: apart */
++		dma_addr_t addr = sg_dma_address(sg);
++
++		foo_push(foo, addr, len);
++	}
++}`,
+    },
     {
       title: "CPU address, DMA length",
       patch: String.raw`
@@ -122,6 +140,25 @@ touches two.`,
     },
   ],
   good: [
+    {
+      title: "one entry, or both lengths",
+      patch: String.raw`
++static void foo_fill(struct foo *foo, struct scatterlist *sgl, int count)
++{
++	struct scatterlist *sg;
++	u32 len = sgl->length; /* ok: apart */
++	dma_addr_t addr = sg_dma_address(sgl);
++	int i;
++
++	foo_first(foo, addr, len);
++	for_each_sg(sgl, sg, count, i) {
++		u32 bytes = sg->length; /* ok: apart */
++
++		addr = sg_dma_address(sg);
++		foo_push(foo, addr, sg_dma_len(sg), bytes);
++	}
++}`,
+    },
     {
       title: "both of one side",
       patch: String.raw`
@@ -220,6 +257,7 @@ touches two.`,
         };
       }
     }
+    if (!isMapper(fn.file)) yield* apart(fn, values, cpuLoops);
     yield* forgotten(fn, values, use);
     yield* rounded(fn, values);
   },
@@ -299,6 +337,34 @@ const entryText = (part: Expr, fn: FunctionView): string =>
     : part.kind === "member"
     ? fn.file.textOf(part.object)
     : fn.file.textOf(part);
+
+/** A round of a loop that takes the DMA address of an entry in one statement and the length of its CPU side in another. */
+function* apart(fn: FunctionView, values: Flow, cpuLoops: readonly Loop[]) {
+  const text = fn.file.textOf(fn.node);
+  const found = (side: Side) =>
+    values.stores.flatMap(({ value, op, node }) => {
+      const part = op === "=" ? partOf(value, values) : null;
+      return part?.side === side && value.kind !== "binary" && node.loops.length > 0 ? [{ part, node }] : [];
+    });
+  const addresses = found("dma-address");
+  for (const { part: length, node } of addresses.length > 0 ? found("cpu-length") : []) {
+    const address = addresses.find(({ part, node: other }) =>
+      part.entry === length.entry && other.loops.at(-1) === node.loops.at(-1)
+    );
+    const entry = entryText(length.at, fn);
+    // Who asks for both lengths knows what he does.
+    if (address === undefined || text.includes(`sg_dma_len(${entry})`) || isIn(length.at, cpuLoops)) continue;
+    yield {
+      at: length.at,
+      say: "apart" as const,
+      with: { entry },
+      because: [{ at: address.part.at, note: "the address of the DMA segment" }],
+      confidence: "medium" as const,
+      wanted: `sg_dma_len(${entry})`,
+      subject: length.entry,
+    };
+  }
+}
 
 /** Loops over DMA segments that store one address each, in a function that never asks how long any of them is. */
 function* forgotten(fn: FunctionView, values: Flow, use: Use) {
