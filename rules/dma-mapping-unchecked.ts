@@ -403,6 +403,16 @@ helper that gets the object and whose name speaks of checking is trusted.`,
 +}`,
     },
     {
+      title: "an address that is read back is no mapping",
+      patch: String.raw`
+@@ static void foo_unmap(struct foo *foo, struct foo_sqe *sqe)
+ 	addr = le64_to_cpu(sqe->in); /* ok: removed */
+-	if (dma_mapping_error(foo->dev, addr))
+-		return;
+ 
+ 	foo_release(foo, addr);`,
+    },
+    {
       title: "the check behind a mapping that begins above the hunk is another one now, or stands elsewhere",
       patch: String.raw`
 @@ static int foo_fill(struct foo *foo, struct sk_buff *skb)
@@ -799,11 +809,12 @@ function* takenAwayBehind(fn: FunctionView, all: Handling, use: Use): Generator<
   }
 }
 
-/** Whether a statement sets the handle to what a function returns of which nothing more is known. */
+/** Whether a statement sets the handle to what a helper returns that maps by its name. */
 function isMappedByHelper(stmt: Stmt, handle: string, all: Handling, { file }: FunctionView): boolean {
   if (stmt.kind !== "expr" || stmt.expr.kind !== "assign") return false;
   const { target, value } = stmt.expr;
-  return value.kind === "call" && !API.has(value.name) && file.textOf(target) === handle &&
+  return value.kind === "call" && /map/i.test(value.name) && !API.has(value.name) &&
+    file.textOf(target) === handle &&
     !all.mappings.some(({ call }) => call === value);
 }
 
