@@ -66,6 +66,18 @@ that takes an existing check away is another matter.`,
 +	return foo_init(pdev);
 +}
 +
++static int baz_probe(struct pci_dev *pdev)
++{
++	int ret = 0;
++
++	if (!dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64))) { /* want: inverted */
++		ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(32));
++		if (ret)
++			return ret;
++	}
++	return baz_init(pdev);
++}
++
 +static int bar_probe(struct pci_dev *pdev)
 +{
 +	if (!dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(40))) /* want: inverted */
@@ -376,7 +388,7 @@ that takes an existing check away is another matter.`,
         with: { callee: call.name },
         because: [{ at: call, note: "0 when the mask is usable" }, {
           at: wrong.complaint.at,
-          note: "said on success",
+          note: "what happens on success",
         }],
         severity: "error",
         unless: "the message is about something else",
@@ -476,6 +488,8 @@ function inverted(
       if (COMPLAINS.test(fn.file.textOf(at.at))) complaint ??= at;
       continue;
     }
+    const again = at.expr === null ? null : asCall(at.expr.kind === "assign" ? at.expr.value : at.expr);
+    if (isFallback(call, again)) return { test, complaint: at };
     // The branch was the complaint alone.
     if (complaint !== null && (at.kind === "join" || at === after)) return { test, complaint };
     if (at.kind === "join") continue;
@@ -487,6 +501,13 @@ function inverted(
       : null;
   }
   return null;
+}
+
+/** Whether a call sets the same mask with fewer bits: what is done when the first one fails. */
+function isFallback(first: Expr, again: Expr | null): boolean {
+  if (first.kind !== "call" || again?.kind !== "call" || again.name !== first.name) return false;
+  const [wide, narrow] = [first, again].map(({ args }) => args[1] === undefined ? null : bitsOf(args[1]));
+  return wide != null && narrow != null && narrow < wide;
 }
 
 /** Whether the patch turns the test of the call around, and changes nothing else there. */
