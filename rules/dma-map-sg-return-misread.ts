@@ -7,6 +7,7 @@
 import type { Expr } from "./engine/ast.ts";
 import { defineRule } from "./engine/rule.ts";
 import { flow } from "./facts/flow.ts";
+import { isDenied } from "./facts/former.ts";
 import { handling } from "./facts/mappings.ts";
 import { constant, isMixed, leadsToError, outcomeOf, type Test } from "./facts/outcome.ts";
 import { isMapper } from "./facts/place.ts";
@@ -47,6 +48,17 @@ route between the two devices (\`-EREMOTEIO\`).`,
       "{callee}() returns 0 or a negative error, not a number of segments: that is in `nents` of the table",
   },
   bad: [
+    {
+      title: "the patch turns the test around",
+      patch: String.raw`
+@@ static int foo_map(struct foo *foo, struct sg_table *sgt)
+ 	ret = dma_map_sgtable(foo->dev, sgt, DMA_TO_DEVICE, 0);
+-	if (ret)
++	if (!ret) /* want: inverted */
+ 		goto free_table;
+ 
+ 	foo_start(foo, sgt);`,
+    },
     {
       title: "a negative count is waited for",
       patch: String.raw`
@@ -126,6 +138,17 @@ route between the two devices (\`-EREMOTEIO\`).`,
     },
   ],
   good: [
+    {
+      title: "the patch sets the test right",
+      patch: String.raw`
+@@ static int foo_map(struct foo *foo, struct sg_table *sgt)
+ 	ret = dma_map_sgtable(foo->dev, sgt, DMA_TO_DEVICE, 0);
+-	if (!ret)
++	if (ret) /* ok: inverted */
+ 		goto free_table;
+ 
+ 	foo_start(foo, sgt);`,
+    },
     {
       title: "both as documented",
       patch: String.raw`
@@ -251,7 +274,9 @@ route between the two devices (\`-EREMOTEIO\`).`,
         if (onZero === null) continue;
         const good = test.node.succ.find((edge) => edge.when === (isCount ? !onZero : onZero));
         const bad = test.node.succ.find((edge) => edge.when === (isCount ? onZero : !onZero));
-        if (good === undefined || bad === undefined || !leadsToError(good) || leadsToError(bad)) continue;
+        const isDeniedNow = !isCount && isDenied(test.node.at, fn.file);
+        const isSeen = good !== undefined && bad !== undefined && leadsToError(good) && !leadsToError(bad);
+        if (!isSeen && !isDeniedNow) continue;
         yield {
           at: test.expr,
           say: "inverted",

@@ -67,6 +67,7 @@ none.`,
       "`{test}` does not tell whether the mapping failed, as the dma_mapping_error() did that it replaces: 0 is a valid address",
     handle: "dma_mapping_error() is not for the handle of {map}(), whose failure is a NULL pointer",
     zero: "`{handle}` of 0 is a valid address: whether {map}() failed only its pointer tells",
+    errptr: "{map}() returns an ERR_PTR() when it fails, never NULL",
     pointer: "{map}() returns NULL when it fails, never an ERR_PTR()",
     pointee: "`{test}` asks about the parameter, not about what {map}() returned, which is `*{handle}`",
     unset:
@@ -76,6 +77,20 @@ none.`,
     helper: "{helper}() returns 0 when it fails, which dma_mapping_error() takes for a valid address",
   },
   bad: [
+    {
+      title: "an error pointer is no NULL",
+      patch: String.raw`
++static int foo_import(struct foo *foo, int fd)
++{
++	struct dma_buf *buf;
++
++	buf = dma_buf_get(fd);
++	if (!buf) /* want: errptr */
++		return -EINVAL;
++	foo->buf = buf;
++	return 0;
++}`,
+    },
     {
       title: "the address of the other side is asked about",
       patch: String.raw`
@@ -238,6 +253,22 @@ none.`,
     },
   ],
   good: [
+    {
+      title: "an error pointer is asked about, and then whether there is one",
+      patch: String.raw`
++static int foo_import(struct foo *foo, int fd)
++{
++	foo->buf = dma_buf_get(fd);
++	if (IS_ERR(foo->buf)) /* ok: errptr */
++		return PTR_ERR(foo->buf);
++	foo->attach = dma_buf_attach(foo->buf, foo->dev);
++	if (IS_ERR_OR_NULL(foo->attach)) /* ok: errptr */
++		return -EINVAL;
++	if (!foo->ready) /* ok: errptr */
++		return -EAGAIN;
++	return 0;
++}`,
+    },
     {
       title: "the address has gone to where it is asked about",
       patch: String.raw`
@@ -531,6 +562,7 @@ none.`,
     yield* sentinels(fn, values, use);
     yield* replaced(fn, values);
     yield* pointees(fn, values);
+    yield* nulls(fn, values);
     yield* unset(fn, values, use);
   },
 });
@@ -550,6 +582,32 @@ function* replaced(fn: FunctionView, values: Flow) {
       with: { test: fn.file.textOf(found.shown) },
       wanted: `dma_mapping_error(${args.join(", ")})`,
       subject: handle,
+    };
+  }
+}
+
+/** The result of a function that returns an ERR_PTR(), which the next test compares with NULL. */
+function* nulls(fn: FunctionView, values: Flow) {
+  for (const { target, value, op, node } of values.stores) {
+    const call = stripped(value);
+    const api = call.kind === "call" ? API.get(call.name) : undefined;
+    if (op !== "=" || call.kind !== "call" || api?.failure !== "err-ptr" || call.name === SAID_ELSEWHERE) {
+      continue;
+    }
+    const name = "kind" in target ? fn.file.textOf(target) : target.name;
+    const next = search(node, (at) => at.kind === "test" ? "hit" : at.kind === "hole" ? "stop" : "go");
+    if (next.hit?.expr == null || next.path.length > 2) continue;
+    const asked = questions(next.hit.expr).find(({ operand, shown }) =>
+      fn.file.textOf(operand) === name && shown.kind !== "call"
+    );
+    if (asked === undefined || fn.file.textOf(fn.node).includes(`IS_ERR(${name})`)) continue;
+    yield {
+      at: asked.shown,
+      say: "errptr" as const,
+      with: { map: call.name },
+      because: [{ at: call, note: `stored in \`${name}\`` }],
+      wanted: `IS_ERR(${name})`,
+      subject: `${call.name} ${name}`,
     };
   }
 }

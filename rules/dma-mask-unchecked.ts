@@ -8,7 +8,7 @@ import type { Expr } from "./engine/ast.ts";
 import { asCall, type CfgNode, search } from "./engine/cfg.ts";
 import { defineRule, type FunctionView } from "./engine/rule.ts";
 import { type Flow, flow } from "./facts/flow.ts";
-import { formerCall, hunkOf, linesOf } from "./facts/former.ts";
+import { formerCall, isDenied, linesOf } from "./facts/former.ts";
 import { mentioned } from "./facts/mention.ts";
 import { isAllShown, isTest } from "./facts/place.ts";
 import { removed } from "./facts/removed.ts";
@@ -365,7 +365,7 @@ that takes an existing check away is another matter.`,
         };
         continue;
       }
-      if (node.kind === "test" && isTurned(call, node, fn)) {
+      if (node.kind === "test" && isDenied(node.at, fn.file)) {
         yield {
           at: node.at,
           say: "inverted",
@@ -508,21 +508,6 @@ function isFallback(first: Expr, again: Expr | null): boolean {
   if (first.kind !== "call" || again?.kind !== "call" || again.name !== first.name) return false;
   const [wide, narrow] = [first, again].map(({ args }) => args[1] === undefined ? null : bitsOf(args[1]));
   return wide != null && narrow != null && narrow < wide;
-}
-
-/** Whether the patch turns the test of the call around, and changes nothing else there. */
-function isTurned(call: Expr, test: CfgNode, { file }: FunctionView): boolean {
-  const line = file.lineAt(test.at.start);
-  const hunk = hunkOf(file, test.at);
-  if (line?.kind !== "added" || hunk === null) return false;
-  const at = hunk.lines.indexOf(line);
-  const [before, after] = [hunk.lines[at - 1], hunk.lines[at + 1]];
-  if (before?.kind !== "removed" || hunk.lines[at - 2]?.kind === "removed" || after?.kind !== "context") {
-    return false;
-  }
-  const name = /\w+/.exec(file.textOf(call))![0];
-  const was = new RegExp(`\\bif \\(${name}\\(`);
-  return was.test(before.text) && before.text.replace(was, `if (!${name}(`) === line.text;
 }
 
 function isFailure(expr: Expr | null, isResult: (expr: Expr | null) => boolean): boolean {

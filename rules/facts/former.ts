@@ -51,6 +51,25 @@ export function hunkOf(file: SourceFile, at: At): Hunk | null {
   return line === null ? null : file.diff.hunks.find((hunk) => hunk.lines.includes(line)) ?? null;
 }
 
+const FAILS =
+  /^\s*(?:goto \w+;|return -?[A-Z]\w*(?:\(|;)|return (?:ret|err|rc|error)\w*;|(?:\w+ = -E[A-Z]+;)|(?:dev|pr|pci|netdev|drm|ibdev)_(?:err|warn)\w*\()/;
+
+/**
+ * Whether the patch does nothing to a condition but put a `!` in front of it, so that the branch of the failure, which
+ * stays, is taken on success.
+ */
+export function isDenied(at: At, file: SourceFile): boolean {
+  const line = file.lineAt(at.start);
+  const hunk = hunkOf(file, at);
+  if (line?.kind !== "added" || hunk === null) return false;
+  const index = hunk.lines.indexOf(line);
+  const before = hunk.lines[index - 1];
+  if (before?.kind !== "removed" || hunk.lines[index - 2]?.kind === "removed") return false;
+  if (before.text.replace(/\bif \((?!!)/, "if (!") !== line.text) return false;
+  const branch = hunk.lines.slice(index + 1, index + 5);
+  return branch.every(({ kind }) => kind === "context") && branch.some(({ text }) => FAILS.test(text));
+}
+
 const joined = new WeakMap<SourceFile, Map<Line["kind"], string>>();
 
 /** All lines of one kind that are shown of the file, one below the other; every function of a file may ask. */
