@@ -594,6 +594,8 @@ function* nulls(fn: FunctionView, values: Flow) {
     if (op !== "=" || call.kind !== "call" || api?.failure !== "err-ptr" || call.name === SAID_ELSEWHERE) {
       continue;
     }
+    // What ioremap() and its kin return is as wrong to compare, and no business of DMA.
+    if (api.returns === "iomem") continue;
     const name = "kind" in target ? fn.file.textOf(target) : target.name;
     const next = search(node, (at) => at.kind === "test" ? "hit" : at.kind === "hole" ? "stop" : "go");
     if (next.hit?.expr == null || next.path.length > 2) continue;
