@@ -4,11 +4,12 @@
  * @module
  */
 
-import { type Expr, partsOf, type Stmt, walkStmt } from "./engine/ast.ts";
+import { type Call, type Expr, partsOf, type Stmt, walkStmt } from "./engine/ast.ts";
 import { compare } from "./engine/version.ts";
-import { type Because, defineRule } from "./engine/rule.ts";
+import { type Because, defineRule, type FunctionView } from "./engine/rule.ts";
 import { chain } from "./facts/evidence.ts";
 import { deref, type Flow, flow } from "./facts/flow.ts";
+import { formerCall } from "./facts/former.ts";
 import { isAddress, type Origin } from "./facts/origin.ts";
 import { mmio } from "./facts/mmio.ts";
 import { physical } from "./facts/physical.ts";
@@ -81,6 +82,8 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
       "{api}() of memory from {source}(), which need not be in the linear map: its DMA address came with the allocation",
     unmapped:
       "`{place}` holds a DMA address and is set to the CPU physical address `{value}`, which nobody mapped for the device",
+    replaced:
+      "sg_phys() is the CPU physical address of `{entry}`, where the line before had the address that it is mapped to",
     internal:
       "{callee}() is a body of the DMA API and not for drivers: it makes no mapping and knows no IOMMU; use {instead}",
     msi:
@@ -88,6 +91,15 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
     bus: "{callee}() ignores IOMMUs and offsets and is gone since v6.0: use the DMA API",
   },
   bad: [
+    {
+      title: "the patch drops the mapped address of an entry",
+      patch: String.raw`
+@@ static void foo_fill(struct foo *foo, struct scatterlist *sgl, int count)
+ 	for_each_sg(sgl, sg, count, i) {
+-		foo_push(foo, sg_dma_address(sg), sg_dma_len(sg));
++		foo_push(foo, sg_phys(sg), sg_dma_len(sg)); /* want: replaced */
+ 	}`,
+    },
     {
       title: "whatever the variable is called, it is tested like a mapping",
       patch: String.raw`
@@ -230,6 +242,18 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
   ],
   good: [
     {
+      title: "the CPU, or an IOMMU's page table, wants the physical address",
+      patch: String.raw`
+@@ static void foo_fill(struct foo *foo, struct scatterlist *sgl, int count)
+-		iommu_map(foo->domain, iova, sg_dma_address(sg), sg->length, prot, GFP_KERNEL);
++		iommu_map(foo->domain, iova, sg_phys(sg), sg->length, prot, GFP_KERNEL); /* ok: replaced */
+ 		iova += sg->length;
+@@ static void foo_note(struct foo *foo, struct scatterlist *sg)
+-	foo->pages_phys = sg_dma_address(sg);
++	foo->pages_phys = sg_phys(sg); /* ok: replaced */
+ 	foo->n++;`,
+    },
+    {
       title: "a helper that wants a physical address, and one of which nothing is known",
       patch: String.raw`
 +static void foo_set_table(struct foo *foo, phys_addr_t table)
@@ -345,9 +369,23 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
     const told = new Set<Expr>();
     // A file is told once not to use what is not for drivers.
     let isRepeated: boolean | null = null;
+    const forCpu = new Set(use(physical, fn).map(({ value }) => placeOf(value, values)));
     for (const { call } of values.calls) {
       const memory = call.args[0];
-      if (BODIES.has(call.name)) {
+      if (call.name === "sg_phys" && memory !== undefined && replacesDmaAddress(call, values, fn, forCpu)) {
+        told.add(call);
+        yield {
+          at: call,
+          say: "replaced",
+          with: { entry: file.textOf(memory) },
+          because: [{ at: call, note: "the patch drops sg_dma_address()" }],
+          unless: "what takes it wanted a CPU address all along",
+          severity: "warning",
+          confidence: "medium",
+          wanted: `sg_dma_address(${file.textOf(memory)})`,
+          subject: `sg_phys ${values.canonical(memory)}`,
+        };
+      } else if (BODIES.has(call.name)) {
         const internal = INTERNAL.find(({ name }) => name === call.name);
         if (internal === undefined || isUnder(file.path, internal.keptIn)) continue;
         told.add(call);
@@ -405,7 +443,7 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
         if (isPhysicalByName || isOnlyPrinted(fn.node.body, sink.where)) continue;
         // A copy of a variable is no news.
         if (origin.expr.start < sink.value.start || origin.expr.start >= sink.value.end) continue;
-        if (use(physical, fn).some(({ value }) => placeOf(value, values) === sink.where)) continue;
+        if (forCpu.has(sink.where)) continue;
       }
       if (origin.meaning !== "phys-ram") {
         if (!isChecked(sink, values)) continue;
@@ -457,6 +495,25 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
     }
   },
 });
+
+/** Whether `sg_phys(x)` stands where `sg_dma_address(x)` stood, and nothing says that the CPU wants it. */
+function replacesDmaAddress(
+  call: Call,
+  values: Flow,
+  fn: FunctionView,
+  forCpu: ReadonlySet<string>,
+): boolean {
+  const former = formerCall(fn.file, call, "sg_dma_address");
+  if (former === null || former.index !== null) return false;
+  const holds = (expr: Expr) => expr.start <= call.start && call.end <= expr.end;
+  const isGiven = values.calls.some(({ call: other, api }) =>
+    other !== call && other.args.some(holds) && (api !== null || /phys|iommu|remap|pfn|cpu/.test(other.name))
+  );
+  const isKept = values.stores.some(({ value, place }) =>
+    holds(value) && (forCpu.has(place) || /phys|paddr|pfn|(?:^|_|[.>])pa$/i.test(place))
+  );
+  return !isGiven && !isKept;
+}
 
 /** The origin, when all that is known of a value are origins of that kind; null otherwise. */
 function only(origins: readonly Origin[], is: (origin: Origin) => boolean): Origin | null {
