@@ -254,6 +254,14 @@ none.`,
   ],
   good: [
     {
+      title: "the hunk ends within the check",
+      patch: String.raw`
+@@ static int foo_init(struct foo *foo)
+-	foo->dst = dma_map_single(foo->dev, foo->phys, foo->len, DMA_FROM_DEVICE);
++	foo->dst = dma_map_resource(foo->dev, foo->phys, foo->len, DMA_FROM_DEVICE, 0);
+ 	if (dma_mapping_error(foo->chan->device->dev, /* ok: variable */`,
+    },
+    {
       title: "an error pointer is asked about, and then whether there is one",
       patch: String.raw`
 +static int foo_import(struct foo *foo, int fd)

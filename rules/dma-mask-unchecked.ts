@@ -182,6 +182,15 @@ that takes an existing check away is another matter.`,
   ],
   good: [
     {
+      title: "a second mask that nobody asked about before",
+      patch: String.raw`
+@@ static int foo_probe(struct pci_dev *pdev)
+-	if (!dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64)))
++	if (dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64)))
+ 		dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(32)); /* ok: removed */
+ 	foo_go(pdev);`,
+    },
+    {
       title: "the patch sets it right, or changes the branch with it",
       patch: String.raw`
 @@ static int foo_probe(struct pci_dev *pdev)
@@ -354,7 +363,9 @@ that takes an existing check away is another matter.`,
       if (node.kind === "expr" && node.expr !== null && asCall(node.expr) === call && !isVoid(node.expr)) {
         const bits = mask === undefined ? null : bitsOf(mask);
         const isSmall = bits !== null && bits < 32;
-        const isDropped = wasChecked(use(removed, fn.file).near(call, 12), call.name);
+        // A line that stays as it is had no result to ask about before.
+        const isDropped = fn.file.isChanged(call) &&
+          wasChecked(use(removed, fn.file).near(call, 12), call.name);
         yield {
           at: call,
           say: isDropped ? "removed" : isSmall ? "small" : "ignored",

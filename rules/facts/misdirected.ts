@@ -4,6 +4,7 @@
  * @module
  */
 
+import { HOLE } from "../engine/ast.ts";
 import type { CfgNode } from "../engine/cfg.ts";
 import { type Flow, general } from "./flow.ts";
 import type { Handling, Mapping, Use_ } from "./mappings.ts";
@@ -26,6 +27,8 @@ export function misdirectedCheck(
   if (check === undefined || check.handle === null || check.handleExpr === null) return null;
   const expr = check.handleExpr;
   if (expr.kind !== "ident" && expr.kind !== "member") return null;
+  // Where the hunk ends within the check, nobody knows.
+  if (check.handle.includes(HOLE) || handle.includes(HOLE)) return null;
   const isOf = (one: Use_, { handle, call }: Mapping) =>
     handle !== null && one.handle !== null && one.handleExpr !== null &&
     (tailOf(general(one.handle)) === tailOf(general(handle)) ||
