@@ -6,7 +6,7 @@
 
 import type { Expr } from "./engine/ast.ts";
 import { asCall, type CfgNode, search } from "./engine/cfg.ts";
-import { defineRule, type FunctionView } from "./engine/rule.ts";
+import { type Because, defineRule, type FunctionView } from "./engine/rule.ts";
 import { type Flow, flow } from "./facts/flow.ts";
 import { formerCall, isDenied, linesOf } from "./facts/former.ts";
 import { mentioned } from "./facts/mention.ts";
@@ -376,33 +376,15 @@ that takes an existing check away is another matter.`,
         };
         continue;
       }
-      if (node.kind === "test" && isDenied(node.at, fn.file)) {
-        yield {
-          at: node.at,
-          say: "inverted",
-          with: { callee: call.name },
-          because: [{
-            at: call,
-            note: "0 when the mask is usable: the line before asked the right way round",
-          }],
-          severity: "error",
-          unless: "what the branches do changes in lines that the patch does not show",
-          subject: `${call.name} ${fn.file.textOf(node.at)}`,
-        };
-        continue;
-      }
       const wrong = inverted(node, call, values, fn);
       if (wrong === null) continue;
       yield {
         at: wrong.test.at,
         say: "inverted",
         with: { callee: call.name },
-        because: [{ at: call, note: "0 when the mask is usable" }, {
-          at: wrong.complaint.at,
-          note: "what happens on success",
-        }],
+        because: [{ at: call, note: "0 when the mask is usable" }, wrong.because],
         severity: "error",
-        unless: "the message is about something else",
+        unless: "the branch is not about the mask",
         subject: `${call.name} ${fn.file.textOf(wrong.test.at)}`,
       };
     }
@@ -471,7 +453,7 @@ function inverted(
   call: Expr,
   values: Flow,
   fn: FunctionView,
-): { test: CfgNode; complaint: CfgNode } | null {
+): { test: CfgNode; because: Because } | null {
   const store = values.stores.find((s) => s.node === node && s.op === "=" && asCall(s.value) === call);
   const isResult = (expr: Expr | null) =>
     expr !== null && (asCall(expr) === call ||
@@ -485,6 +467,10 @@ function inverted(
       .hit;
   const success = test?.succ.find((edge) => edge.when === false);
   if (test == null || success === undefined) return null;
+  if (isDenied(test.at, fn.file)) {
+    return { test, because: { at: test.at, note: "the line before asked the right way round" } };
+  }
+  const done = ({ at }: CfgNode): Because => ({ at, note: "what happens on success" });
   const after = test.succ.find((edge) => edge !== success)?.to;
   // `if (!ret) { complain; return ret; }`: nothing but a complaint and the way out.
   let complaint: CfgNode | null = null;
@@ -500,15 +486,15 @@ function inverted(
       continue;
     }
     const again = at.expr === null ? null : asCall(at.expr.kind === "assign" ? at.expr.value : at.expr);
-    if (isFallback(call, again)) return { test, complaint: at };
+    if (isFallback(call, again)) return { test, because: done(at) };
     // The branch was the complaint alone.
-    if (complaint !== null && (at.kind === "join" || at === after)) return { test, complaint };
+    if (complaint !== null && (at.kind === "join" || at === after)) return { test, because: done(complaint) };
     if (at.kind === "join") continue;
     if (at.kind !== "return" || at.expr === null) return null;
     // An error code that says itself that it is one needs no complaint.
     const isError = /^-E[A-Z]+$/.test(fn.file.textOf(at.expr));
     return isError || (complaint !== null && isFailure(at.expr, isResult))
-      ? { test, complaint: complaint ?? at }
+      ? { test, because: done(complaint ?? at) }
       : null;
   }
   return null;
