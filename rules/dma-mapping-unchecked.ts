@@ -7,7 +7,7 @@
 import { type Call, type Expr, type Stmt, walkExpr, walkStmt } from "./engine/ast.ts";
 import { type CfgNode, type Edge, search } from "./engine/cfg.ts";
 import { defineRule, type Draft, type FunctionView, type Use } from "./engine/rule.ts";
-import { type Flow, flow, general } from "./facts/flow.ts";
+import { type Flow, flow, general, lastName } from "./facts/flow.ts";
 import { type Handling, handling, type Mapping, resultOf, type Use_ } from "./facts/mappings.ts";
 import { consistent, type FailureEdge, failures } from "./facts/failure.ts";
 import { goneChecks } from "./facts/gone_check.ts";
@@ -659,7 +659,6 @@ function deviceText(mapping: Mapping, fn: FunctionView): string {
   return mapping.deviceExpr === null ? "dev" : fn.file.textOf(mapping.deviceExpr);
 }
 
-const tailOf = (place: string): string => /(\w+)(?:\[[^\]]*\])*$/.exec(place)?.[1] ?? place;
 const rootOf = (place: string): string => /[A-Za-z_]\w*/.exec(place)?.[0] ?? "";
 
 /** Top expression of a node. */
@@ -699,7 +698,7 @@ function unchecked(
   for (const store of values.stores) {
     if (store.origins.some((origin) => origin.expr === mapping.call)) places.add(general(store.place));
   }
-  const tails = new Set([...places].map(tailOf));
+  const tails = new Set([...places].map(lastName));
   const roots = new Set([...places].map(rootOf));
   const isOf = (expr: Expr) =>
     values.valueOf(expr).some((origin) => origin.expr === mapping.call) ||
@@ -707,7 +706,9 @@ function unchecked(
       places.has(general(values.canonical(expr))));
   const isTied = (check: Use_) =>
     check.handle === null || check.handleExpr === null || isOf(check.handleExpr) ||
-    tails.has(tailOf(general(check.handle))) || !all.mappings.some((other) => concerns(check, other, values));
+    tails.has(lastName(general(check.handle))) || !all.mappings.some((other) =>
+      concerns(check, other, values)
+    );
   const tied = all.checks.filter(isTied);
   // A loop that checks one element of many is a check of all: it is not left before its first round.
   const loops = new Set<Stmt>(
@@ -775,11 +776,12 @@ function takenAway(fn: FunctionView, mapping: Mapping, use: Use): Unchecked | nu
   const { file } = fn;
   if (mapping.handle === null || mapping.fate !== "stored") return null;
   const gone = use(removed, file).from(mapping.call);
-  const tail = tailOf(mapping.handle);
+  const tail = lastName(mapping.handle);
   // It is asked about in another way, or something else is: dma-mapping-wrong-test says what is wrong with that.
   if (misdirectedCheck(mapping, use(handling, fn), use(flow, fn)) !== null) return null;
+  const named = new RegExp(`\\b${tail}\\b`);
   const isAsked = use(flow, fn).cfg.nodes.some(({ kind, expr }) =>
-    kind === "test" && expr !== null && new RegExp(`\\b${tail}\\b`).test(file.textOf(expr))
+    kind === "test" && expr !== null && named.test(file.textOf(expr))
   );
   if (isAsked) return null;
   const wasChecked = [...gone.matchAll(/dma_mapping_error\s*\(([^;{]*)/g)].some(([, args]) =>
@@ -793,9 +795,9 @@ function takenAway(fn: FunctionView, mapping: Mapping, use: Use): Unchecked | nu
 
 /** The same where a helper that is not shown maps, or where the mapping begins above the hunk. */
 function* takenAwayBehind(fn: FunctionView, all: Handling, use: Use): Generator<Draft<"removed">> {
-  for (const { stmt, isCut, args, handle, instead } of goneChecks(fn)) {
+  for (const { stmt, isCut, args, handle, instead } of use(goneChecks, fn)) {
     // What came in its place may test it in another way.
-    if (instead !== null || isTestedStill(tailOf(handle), use)) continue;
+    if (instead !== null || isTestedStill(lastName(handle), use)) continue;
     if (!isCut && !isMappedByHelper(stmt, handle, all, fn)) continue;
     yield {
       at: stmt,
@@ -819,12 +821,10 @@ function isMappedByHelper(stmt: Stmt, handle: string, all: Handling, { file }: F
 }
 
 /** Whether a check of what goes by this name is left anywhere. */
-const isTestedStill = (tail: string, use: Use): boolean =>
-  use.side.files.some((file) =>
-    new RegExp(`mapping_error\\s*\\([^;{]*\\b${tail}\\b|\\b${tail}\\s*[!=]= *DMA_MAPPING_ERROR`).test(
-      file.text,
-    )
-  );
+function isTestedStill(tail: string, use: Use): boolean {
+  const test = new RegExp(`mapping_error\\s*\\([^;{]*\\b${tail}\\b|\\b${tail}\\s*[!=]= *DMA_MAPPING_ERROR`);
+  return use.side.files.some((file) => test.test(file.text));
+}
 
 /** The way from an allocation to the end of the function on which its pointer is never looked at. */
 function neverNull(
@@ -838,16 +838,16 @@ function neverNull(
   );
   if (store === undefined || store.place.startsWith("*") || isValueOfBlock(fn, store.place)) return null;
   const places = new Set([general(store.place)]);
-  const tails = new Set([tailOf(general(store.place))]);
+  const tails = new Set([lastName(general(store.place))]);
   for (const other of values.stores) {
     if (other.origins.some((origin) => origin.expr === mapping.call && origin.meaning !== "dma")) {
-      tails.add(tailOf(general(other.place)));
+      tails.add(lastName(general(other.place)));
       places.add(general(other.place));
     }
   }
   // `*p = alloc()` is asked about by `!*p`, whatever `p` points to.
   if ("kind" in store.target && store.target.kind === "unary") {
-    tails.add(tailOf(fn.file.textOf(store.target)));
+    tails.add(lastName(fn.file.textOf(store.target)));
   }
   const roots = new Set([...places].map(rootOf));
   const isNamed = (expr: Expr) =>
@@ -949,7 +949,7 @@ function asksAbout(name: string, index: number, use: Use, depth = 0): boolean {
 
 /** Whether another function of the patch checks a field of the same name, and does not map it itself. */
 function isCheckedElsewhere(fn: FunctionView, tails: ReadonlySet<string>, use: Use): boolean {
-  const isSame = ({ handle }: Use_) => handle !== null && tails.has(tailOf(handle));
+  const isSame = ({ handle }: Use_) => handle !== null && tails.has(lastName(handle));
   return use.side.files.some((file) =>
     file.functions.some((other) => {
       if (other === fn) return false;

@@ -568,7 +568,7 @@ none.`,
       };
     }
     yield* sentinels(fn, values, use);
-    yield* replaced(fn, values);
+    yield* replaced(fn, values, use);
     yield* pointees(fn, values);
     yield* nulls(fn, values);
     yield* unset(fn, values, use);
@@ -576,8 +576,8 @@ none.`,
 });
 
 /** A dma_mapping_error() of a mapping that begins above the hunk, which becomes a comparison with 0. */
-function* replaced(fn: FunctionView, values: Flow) {
-  for (const { isCut, args, handle, instead } of goneChecks(fn)) {
+function* replaced(fn: FunctionView, values: Flow, use: Use) {
+  for (const { isCut, args, handle, instead } of use(goneChecks, fn)) {
     if (!isCut || instead === null) continue;
     const asked = values.cfg.nodes.filter(({ kind, expr }) =>
       kind === "test" && expr !== null && fn.file.lineAt(expr.start) === instead

@@ -369,10 +369,11 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
     const told = new Set<Expr>();
     // A file is told once not to use what is not for drivers.
     let isRepeated: boolean | null = null;
-    const forCpu = new Set(use(physical, fn).map(({ value }) => placeOf(value, values)));
+    const isForCpu = (place: string) =>
+      use(physical, fn).some(({ value }) => placeOf(value, values) === place);
     for (const { call } of values.calls) {
       const memory = call.args[0];
-      if (call.name === "sg_phys" && memory !== undefined && replacesDmaAddress(call, values, fn, forCpu)) {
+      if (call.name === "sg_phys" && memory !== undefined && replacesDmaAddress(call, values, fn, isForCpu)) {
         told.add(call);
         yield {
           at: call,
@@ -443,7 +444,7 @@ hypervisors, interrupt controllers and s390 channels, which take CPU physical ad
         if (isPhysicalByName || isOnlyPrinted(fn.node.body, sink.where)) continue;
         // A copy of a variable is no news.
         if (origin.expr.start < sink.value.start || origin.expr.start >= sink.value.end) continue;
-        if (forCpu.has(sink.where)) continue;
+        if (isForCpu(sink.where)) continue;
       }
       if (origin.meaning !== "phys-ram") {
         if (!isChecked(sink, values)) continue;
@@ -501,7 +502,7 @@ function replacesDmaAddress(
   call: Call,
   values: Flow,
   fn: FunctionView,
-  forCpu: ReadonlySet<string>,
+  isForCpu: (place: string) => boolean,
 ): boolean {
   const former = formerCall(fn.file, call, "sg_dma_address");
   if (former === null || former.index !== null) return false;
@@ -510,7 +511,7 @@ function replacesDmaAddress(
     other !== call && other.args.some(holds) && (api !== null || /phys|iommu|remap|pfn|cpu/.test(other.name))
   );
   const isKept = values.stores.some(({ value, place }) =>
-    holds(value) && (forCpu.has(place) || /phys|paddr|pfn|(?:^|_|[.>])pa$/i.test(place))
+    holds(value) && (isForCpu(place) || /phys|paddr|pfn|(?:^|_|[.>])pa$/i.test(place))
   );
   return !isGiven && !isKept;
 }

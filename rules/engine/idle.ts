@@ -69,6 +69,12 @@ function* definitions(lines: readonly string[]): Generator<Definition> {
 /** `foo` of `static int foo(struct bar *b,`: what tells whether two hunks lie in one function. */
 export const headingName = (section: string): string => /([A-Za-z_]\w*)\s*\(/.exec(section)?.[1] ?? section;
 
+const OPENED = /\b(?:struct|union)\s+(\w+)[^;=(){}]*\{/g;
+
+/** The names of the structs and unions that a text defines, of those within them, too. */
+export const structsIn = (text: string): readonly string[] =>
+  Array.from(text.matchAll(OPENED), ([, name]) => name!);
+
 /** A function with all that is asked of it. */
 interface Candidate extends Definition {
   readonly name: string;

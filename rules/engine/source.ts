@@ -7,7 +7,7 @@
 
 import { type At, type Declarator, type FunctionNode, HOLE, type Stmt, type Unit, walkStmt } from "./ast.ts";
 import { frame, isWhole } from "./frame.ts";
-import type { Selection } from "./idle.ts";
+import { type Selection, structsIn } from "./idle.ts";
 import type { CParser } from "./syntax.ts";
 import type { FileDiff, Line, Span } from "./types.ts";
 
@@ -98,8 +98,6 @@ export function readSource(
   );
 }
 
-const OPENED = /\b(?:struct|union)\s+(\w+)[^;=(){}]*\{/g;
-
 /** The structs of a file that was read for the sake of others. */
 export class LazyStructs {
   private readonly fields = new Map<string, readonly Declarator[]>();
@@ -134,7 +132,7 @@ export class LazyStructs {
   private byName(): Map<string, string> {
     if (this.texts === null) {
       this.texts = new Map();
-      for (const text of this.all) for (const [, name] of text.matchAll(OPENED)) this.texts.set(name!, text);
+      for (const text of this.all) for (const name of structsIn(text)) this.texts.set(name, text);
     }
     return this.texts;
   }

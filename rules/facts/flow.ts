@@ -92,6 +92,9 @@ const MAX_WORK = 600_000;
 /** `list[i].dma` and `list[j].dma` are elements of one array: the form in which pairs are looked for. */
 export const general = (place: string): string => place.replace(/\[[^\]]*\]/g, "[]");
 
+/** `dma` of `foo->ring[i].dma[j]`: what a place is called, whoever's it is. */
+export const lastName = (place: string): string => /(\w+)(?:\[[^\]]*\])*$/.exec(place)?.[1] ?? place;
+
 /** Whether `name` stands as a word in a normal form. */
 export function mentions(form: string, name: string): boolean {
   if (name === "") return false; // a parameter without a name

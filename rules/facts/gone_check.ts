@@ -6,6 +6,7 @@
  */
 
 import { type Stmt, walkStmt } from "../engine/ast.ts";
+import type { Fact } from "../engine/fact.ts";
 import type { FunctionView } from "../engine/source.ts";
 import type { Line } from "../engine/types.ts";
 import { argumentsAt } from "./former.ts";
@@ -27,7 +28,12 @@ const CHECK = /^if \((?:unlikely\()?dma_mapping_error\(/;
 const LAST_ARGUMENT = /\bDMA_(?:TO_DEVICE|FROM_DEVICE|BIDIRECTIONAL)\s*(?:,\s*\w+\s*)?\)+;$/;
 
 /** The checks that the patch takes away from a function. */
-export function* goneChecks(fn: FunctionView): Generator<GoneCheck> {
+export const goneChecks: Fact<readonly GoneCheck[], FunctionView> = {
+  name: "gone checks",
+  derive: (fn) => [...found(fn)],
+};
+
+function* found(fn: FunctionView): Generator<GoneCheck> {
   if (!fn.file.takesAway) return;
   for (const { lines } of fn.file.diff.hunks) {
     for (const start of lines.keys()) {

@@ -6,10 +6,8 @@
 
 import { HOLE } from "../engine/ast.ts";
 import type { CfgNode } from "../engine/cfg.ts";
-import { type Flow, general } from "./flow.ts";
+import { type Flow, general, lastName } from "./flow.ts";
 import type { Handling, Mapping, Use_ } from "./mappings.ts";
-
-const tailOf = (place: string): string => /(\w+)(?:\[[^\]]*\])*$/.exec(place)?.[1] ?? place;
 
 /**
  * The check behind a mapping that asks about something that is no mapping, where nobody asks about the mapping itself;
@@ -31,7 +29,7 @@ export function misdirectedCheck(
   if (check.handle.includes(HOLE) || handle.includes(HOLE)) return null;
   const isOf = (one: Use_, { handle, call }: Mapping) =>
     handle !== null && one.handle !== null && one.handleExpr !== null &&
-    (tailOf(general(one.handle)) === tailOf(general(handle)) ||
+    (lastName(general(one.handle)) === lastName(general(handle)) ||
       values.valueOf(one.handleExpr).some((origin) => origin.expr === call));
   if (checks.some((one) => one.handleExpr === null || isOf(one, mapping))) return null;
   if (mappings.some((other) => isOf(check, other))) return null;

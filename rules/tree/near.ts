@@ -8,7 +8,7 @@
  */
 
 import { type Expr, type Stmt, walkExpr, walkStmt } from "../engine/ast.ts";
-import { functionsIn, headingName } from "../engine/idle.ts";
+import { functionsIn, headingName, structsIn } from "../engine/idle.ts";
 import type { ReadFile } from "../engine/lint.ts";
 import type { SourceFile } from "../engine/source.ts";
 import { type Sketch, sketch } from "./sketch.ts";
@@ -144,7 +144,6 @@ function offers({ functions, structs, fields }: Sketch, wanted: Wanted, isHeader
 
 const STRUCT_NAME = /\b(?:struct|union) (\w+)/g;
 const STRUCT_BLOCK = /^(?:typedef\s+)?(?:struct|union)\b[^;=(){}]*\{[^]*?^\}/gm;
-const STRUCT_OPENED = /\b(?:struct|union)\s+(\w+)[^;=(){}]*\{/g;
 const WORD = /\w+/g;
 
 /** A struct of a header: its name and those of the structs within it, and its fields that are structs themselves. */
@@ -155,7 +154,7 @@ interface Block {
 
 function blocksIn(text: string): readonly Block[] {
   return Array.from(text.matchAll(STRUCT_BLOCK), ([block]) => ({
-    names: Array.from(block.matchAll(STRUCT_OPENED), ([, name]) => name!),
+    names: structsIn(block),
     fields: block.split("\n").slice(1).flatMap((line) => {
       const types = Array.from(line.matchAll(STRUCT_NAME), ([, name]) => name!);
       return types.length === 0 ? [] : [{ types, words: line.match(WORD) ?? [] }];
